@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A measure is one thing counted in a window: the bins of a feature, of p-values, of confidence, the predicted classes,
+ * what was missing. Its bins are a stretch of the window's vector; the reference fixes them, so windows of two hosts add. */
+#ifndef MODEL_MEASURE_H
+#define MODEL_MEASURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum measure_kind {
+	MEASURE_P_VALUE,    /* fused p-value: bins by fixed edges; one-sided, only an excess of small p is evidence */
+	MEASURE_CONFIDENCE, /* reference quantiles */
+	MEASURE_CLASS,      /* predicted class */
+	MEASURE_NUMERIC,    /* a numeric feature: reference quantiles */
+	MEASURE_CATEGORY,   /* a categorical feature: the reference's commonest values */
+	MEASURE_MISSING,    /* how many of the reference's fields a record lacks */
+};
+
+extern const char *const measure_kind_words[]; /* "p-value", "confidence", "class", "numeric", "category", "missing" */
+
+#define MEASURE_NO_BIN SIZE_MAX
+
+/* Bins, in this order: first the plain ones, then the special ones that the kind has.
+ *   edges e[0..n_edges): plain bin k = (e[k-1], e[k]], first and last open inwards to the reference's own least and most;
+ *   words w[0..n_words): plain bin k = that class or category;
+ *   below, above: beyond anything the reference held (numeric); other: a category or class never seen, or one too rare to
+ *   have its own bin; missing: absent, null, NaN; mistyped: a value of another type.
+ * A special index is relative to `first`, or MEASURE_NO_BIN. */
+struct measure {
+	char *name;              /* "p-value", "confidence", "class", "missing", or the feature's name */
+	enum measure_kind kind;
+	size_t first, n;         /* vector[first .. first + n) */
+	size_t n_edges;
+	double *edges;           /* rising */
+	size_t n_words;
+	char **words;
+	size_t below, above, other, missing, mistyped;
+	double least, most;      /* seen in the reference (numeric kinds) */
+
+	/* For before and after: vector[sums] = sum of round((x - centre) / scale * 2^20), each term clipped to +-2^40;
+	 * vector[sums + 1] = how many terms. MEASURE_NO_BIN when the measure has no mean. */
+	size_t sums;
+	double centre, scale;    /* mean and standard deviation of the reference (scale > 0) */
+
+	/* Learned from the null windows of the reference (judge_learn). */
+	double *mean;            /* n values > 0 that sum to 1 */
+	double kappa;            /* concentration of the Dirichlet-multinomial: how much windows naturally vary */
+	double tolerance;        /* KL radius of the composite null */
+	double n_records;        /* reference records behind `mean` */
+	double n_effective;      /* the same, after the design effect */
+	size_t n_windows;        /* null windows behind kappa */
+	bool judged;             /* false: too little data; then `why` says what is missing */
+	char *why;               /* NULL when judged */
+};
+
+void measure_done(struct measure *m); /* frees what it holds */
+
+/* Bin of a number (not NaN) for kinds with edges, relative to `first`. */
+size_t measure_bin(const struct measure *m, double x);
+/* The bin in words: "> 40", "(17, 25]", "private", "missing", "never seen". Into `to`; returns it. */
+const char *measure_bin_words(const struct measure *m, size_t bin, char *to, size_t n);
+
+#endif

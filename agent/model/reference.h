@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What normal was for a stream: fitted detectors, the distribution of their scores, the expected counts of every measure,
+ * how much those naturally vary, and where it all came from. A msgpack file, versioned, checksummed, replaced atomically.
+ * Immutable once opened: shared by threads without locks. */
+#ifndef MODEL_REFERENCE_H
+#define MODEL_REFERENCE_H
+
+#include "base/error.h"
+#include "model/measure.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REFERENCE_FORMAT 1
+
+/* Scores of the reference in rising order, thinned: dense in the upper tail. p-value of s: share of scores >= s. */
+struct score_table {
+	size_t n;        /* knots */
+	float *score;    /* rising */
+	uint32_t *above; /* how many of `total` calibration scores are >= score[i]; falling */
+	uint32_t total;
+};
+
+struct reference_option {
+	char *name;
+	double value; /* number, 0/1, or index of a choice */
+};
+
+struct reference_detector {
+	char *name;           /* of the detector */
+	char *plugin_version;
+	struct reference_option *options;
+	size_t n_options;
+	void *bytes;          /* what fit wrote */
+	size_t n_bytes;
+	struct score_table table;      /* cal-A, all classes together */
+	struct score_table *by_class;  /* n_classes entries; total 0 where a class is too small (backed off); may be NULL */
+	double weight;        /* in the fusion; 0 when muted */
+	double agreement;     /* Spearman with the consensus of the others on cal-A */
+	double held_out_flag_rate; /* share of cal-B at or below the flag rate by this detector alone */
+	char *muted;          /* NULL, or why it does not count */
+};
+
+/* A window of the null part, kept so that selftest can replay it and later code can relearn. */
+struct reference_window {
+	int64_t start_us;
+	int64_t n;
+	int64_t *v;           /* reference.width */
+};
+
+struct reference {
+	/* provenance */
+	char *model, *version;
+	char *made_by;        /* "oodd 0.1.0" */
+	int64_t made_us, first_us, last_us;
+	char **logs;          /* paths as given to fit */
+	size_t n_logs;
+	int64_t n_fit, n_cal_a, n_cal_b, n_null; /* records of each part */
+	char hash[65];        /* SHA-256 of the file's payload; "" before it was written */
+
+	/* shape */
+	size_t n_logits, n_embedding;
+	bool logits_normalised;
+	char **classes;       /* by index of the logits, learned from prediction = argmax; "" where never predicted */
+	size_t n_classes;
+	char **numeric;       /* names of numeric features, in the order of the oodd_batch handed to detectors */
+	size_t n_numeric;
+	struct reference_category {
+		char *name;
+		char **words;
+		size_t n_words;
+	} *category;          /* categorical features, in that order too; codes index words */
+	size_t n_category;
+
+	struct reference_detector *detectors;
+	size_t n_detectors;
+	struct score_table fused; /* cal-B: of the weighted Fisher sum */
+	double flag_rate;
+
+	int64_t window_us;
+	struct measure *measures;
+	size_t n_measures;
+	size_t width;         /* of a window's vector */
+	struct reference_window *windows; /* null windows, oldest first */
+	size_t n_windows;
+};
+
+struct reference *reference_new(void);
+void reference_close(struct reference *r); /* accepts NULL and the half-built */
+/* Write beside `path`, fsync, rename, fsync the folder; fills r->hash. 0 or -errno with a sentence. */
+int reference_write(struct reference *r, const char *path, struct error *e);
+/* Read and check: magic, format, checksum, every length and index. A broken file never crashes: -EINVAL and a sentence that
+ * names the file, what was expected, what was found. -ENOENT when there is none. */
+int reference_read(const char *path, struct reference **ret, struct error *e);
+/* As above, from memory; `name` is for messages. For fuzzing. */
+int reference_unpack(const void *at, size_t n, const char *name, struct reference **ret, struct error *e);
+
+/* p-value of a score in (0, 1]: (1 + #above, ties split by `unit` in (0,1)) / (total + 1). */
+double score_table_p(const struct score_table *t, float score, double unit);
+/* A table of n scores (any order; NaN dropped), at most `knots` knots, exact when n <= knots. */
+void score_table_make(struct score_table *t, float *scores, size_t n, size_t knots);
+void score_table_done(struct score_table *t);
+
+#endif

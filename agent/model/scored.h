@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What scoring made of a batch, row by row: from score/ to windows (judge/), samples and the commands. */
+#ifndef MODEL_SCORED_H
+#define MODEL_SCORED_H
+
+#include "model/batch.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCORED_NO_BIN UINT32_MAX
+
+/* One owner at a time; memory kept from batch to batch. Row i is row i of the batch. */
+struct scored {
+	size_t n;                /* rows */
+	size_t room;             /* private */
+	size_t n_detectors, n_measures, n_sums; /* of the reference */
+	float *score;            /* n_detectors x n: detector-major; NaN where unscored */
+	double *p;               /* n_detectors x n: NaN where unscored or muted */
+	double *fused;           /* n; NaN where no detector could score the row */
+	uint8_t *flagged;        /* n; 1 where fused <= flag rate */
+	uint32_t *bin;           /* n x n_measures: position in the window's vector to add 1 to, or SCORED_NO_BIN */
+	int64_t *term;           /* n x n_sums: fixed-point term (see measure.sums); INT64_MIN: none */
+	uint32_t *sum_at;        /* n_sums: position in the window's vector of each sum (its count stands behind it) */
+};
+
+void scored_init(struct scored *s);
+void scored_room(struct scored *s, size_t n, size_t n_detectors, size_t n_measures, size_t n_sums);
+void scored_done(struct scored *s);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The door for detectors. A plugin is a shared object that exports one constant, `oodd_plugin`, naming one detector or a
+ * small family. A detector gives each row a score, HIGHER IS ODDER, and the host does the rest: calibration to p-values,
+ * fusion, windows, evidence, alerts. plugins/README.md writes one in 30 lines; `oodd plugin test FILE.so` checks it.
+ *
+ * Promises of the host: batches are columnar, lent, read-only; the shapes were checked; `score` may be called from several
+ * threads at once on one state, hence the const; `fit`, `open` and `close` are called from one thread. A row's score must
+ * not depend on its neighbours in the batch, bit for bit (BLAS does not promise that: see plugins/algebra).
+ * Promises of the plugin: no exit or abort, no signal handlers, no threads, no writing to standard streams, no mutable globals.
+ * Return 0, or a negative errno after saying why through host->log.
+ */
+#ifndef OODD_DETECTOR_H
+#define OODD_DETECTOR_H
+
+#include "oodd/batch.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OODD_ABI 1u
+
+/* What a detector cannot work without; the host checks before calling. */
+enum oodd_needs {
+	OODD_NEEDS_LOGITS = 1 << 0,     /* logits or log-probabilities */
+	OODD_NEEDS_RAW_LOGITS = 1 << 1, /* logits that still carry their scale: not log-probabilities */
+	OODD_NEEDS_EMBEDDING = 1 << 2,
+	OODD_NEEDS_PREDICTED = 1 << 3,
+	OODD_NEEDS_FEATURES = 1 << 4,
+};
+
+enum oodd_row_status {
+	OODD_ROW_SCORED = 0,
+	OODD_ROW_UNSCORED = 1, /* something the detector needs is missing or not finite; its score is ignored */
+};
+
+enum oodd_log_level { OODD_LOG_DEBUG, OODD_LOG_INFO, OODD_LOG_WARNING, OODD_LOG_ERROR };
+
+enum oodd_option_type { OODD_OPTION_BOOL, OODD_OPTION_INT, OODD_OPTION_REAL, OODD_OPTION_CHOICE };
+
+/* An option of a detector: the host parses, checks the range, documents, and answers `option` calls with it.
+ * The table ends with a NULL name. */
+struct oodd_option {
+	const char *name;
+	enum oodd_option_type type;
+	double standard;     /* default: 0/1 for BOOL, the index of a choice for CHOICE */
+	double least, most;  /* range of INT and REAL, both included */
+	const char *choices; /* CHOICE: words separated by a blank, else NULL */
+	const char *help;
+};
+
+/* The host, lent to a plugin for the duration of a call. Fields are only ever appended. */
+struct oodd_host {
+	size_t size;
+	void *context;
+	void (*log)(void *context, enum oodd_log_level level, const char *text);
+	/* Value of an option of this detector: number, 0/1, or index of the choice. The name must be in its table. */
+	double (*option)(void *context, const char *name);
+	/* Bytes that the host owns and frees after the call; for `fit` to return its result in. Never returns NULL. */
+	void *(*alloc)(void *context, size_t n);
+};
+
+/* One ranked reason of a score; see `explain`. */
+struct oodd_reason {
+	enum { OODD_REASON_CLASS, OODD_REASON_NUMERIC, OODD_REASON_CATEGORY, OODD_REASON_DIMENSION, OODD_REASON_ROW } kind;
+	int64_t index; /* class, numeric or categorical feature, dimension of the embedding, or row of the fit data */
+	double weight; /* share of the score, or a distance: larger matters more */
+};
+
+/* What is fixed about a detector. Fields are only ever appended: a host takes min(size, its own) bytes. */
+struct oodd_detector {
+	const char *name;    /* lower case, unique in the host: "energy" */
+	const char *version; /* of the implementation; a reference remembers it */
+	const char *summary; /* one line for `oodd plugin list` */
+	uint32_t needs;      /* enum oodd_needs */
+	const struct oodd_option *options; /* NULL when there are none */
+
+	/* Learn from reference batches (all of one stream, oldest first). *ret_bytes comes from host->alloc; an empty result
+	 * is allowed. NULL: nothing to learn. */
+	int (*fit)(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches,
+		const void **ret_bytes, size_t *ret_n);
+	/* Make a state from what fit wrote (bytes may be NULL, n 0). The bytes come from a file: check them. NULL: no state. */
+	int (*open)(const struct oodd_host *host, const void *bytes, size_t n, void **ret_state);
+	void (*close)(void *state); /* accepts NULL */
+	/* Required. scores and status: batch->n each, status set to OODD_ROW_SCORED or, where the host already knows,
+	 * OODD_ROW_UNSCORED. Set status[i] = OODD_ROW_UNSCORED for a row that cannot be scored. */
+	int (*score)(const void *state, const struct oodd_batch *batch, float *scores, uint8_t *status);
+	/* Why row `row` got its score: up to n reasons, heaviest first; returns how many were written, or negative errno. */
+	int (*explain)(const void *state, const struct oodd_batch *batch, size_t row, struct oodd_reason *reasons, size_t n);
+};
+
+/* What a shared object exports, as a constant named oodd_plugin: write OODD_PLUGIN(detectors...) at the end of the file. */
+struct oodd_plugin {
+	uint32_t abi;  /* OODD_ABI; first, for ever */
+	uint32_t size; /* sizeof(struct oodd_detector) when compiled */
+	const char *licence; /* SPDX */
+	uint32_t n_detectors;
+	const struct oodd_detector *const *detectors;
+};
+
+#if defined(__GNUC__)
+#define OODD_EXPORT __attribute__((visibility("default")))
+#else
+#define OODD_EXPORT
+#endif
+
+/* OODD_PLUGIN("Apache-2.0", &energy, &msp); */
+#define OODD_PLUGIN(licence_, ...)                                                                                    \
+	static const struct oodd_detector *const oodd_detectors_[] = {__VA_ARGS__};                                  \
+	OODD_EXPORT extern const struct oodd_plugin oodd_plugin;                                                     \
+	const struct oodd_plugin oodd_plugin = {OODD_ABI, sizeof(struct oodd_detector), licence_,                    \
+		sizeof oodd_detectors_ / sizeof oodd_detectors_[0], oodd_detectors_}
+
+#ifdef __cplusplus
+}
+#endif
+#endif
