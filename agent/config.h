@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The configuration: Lua evaluated once in the sandbox to plain data, checked against a schema, into plain structs.
+ * Every path in it is absolute or relative to the file; here they are all resolved. */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "input/decode.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct source_config {
+	char *name;
+	char *where;             /* "oodd.lua:3" */
+	char **paths;            /* globs; absolute */
+	size_t n_paths;
+	char **exclude;          /* globs; default *.gz *.xz *.zst *.bz2 */
+	size_t n_exclude;
+	struct decode_options decode;
+	bool from_end;           /* read_from = "end": files that exist at the first start are read from their end */
+	bool follow_symlinks;
+	int64_t poll_us;         /* polling fallback and reconcile timer */
+	int64_t partial_us;      /* an unfinished last record of a file that went away is given up after this */
+};
+
+struct detector_config {
+	char *name;
+	struct detector_option {
+		char *name;
+		char *text;          /* as written; the plugin host checks it */
+	} *options;
+	size_t n_options;
+};
+
+struct model_config {
+	char *name;              /* of the model; may be a pattern with * */
+	char *where;
+	char *reference;         /* path; NULL: none */
+	struct detector_config *detectors; /* none: the default set by what the log holds */
+	size_t n_detectors;
+	int64_t window_us, lateness_us, idle_us; /* idle: close open windows after so long without a record (wall clock) */
+	double false_alarms;     /* as written: "1 per 30d" is 1 .. */
+	int64_t per_us;          /* .. per this */
+	double flag;             /* 0 < flag < 1 */
+	double smallest_effect;  /* PSI below which nothing pages */
+	double fit_share[4];     /* fit, cal-A, cal-B, null; sum to 1 */
+	int64_t samples;         /* odd records kept per window */
+};
+
+struct endpoint_config {
+	char *name;
+	char *where;
+	char *kind;              /* alertmanager, webhook, file, stdout, or the name of a script in scripts/endpoints */
+	char *script;            /* resolved path of its Lua, NULL for kinds that need none */
+	char *url;               /* NULL for file and stdout */
+	char *path;              /* for file */
+	char *secret_file;       /* HMAC key or bearer token, by kind */
+	char *ca_file;           /* extra CA; NULL: the system's */
+	struct endpoint_header {
+		char *name, *value;
+	} *headers;
+	size_t n_headers;
+	int64_t timeout_us, resend_us, expire_us; /* resend: level-triggered lanes; expire: give up and dead-letter */
+	int32_t at_once;         /* requests in flight on its lane */
+};
+
+struct config {
+	char *file;
+	char *state;             /* directory */
+	struct source_config *sources;
+	size_t n_sources;
+	struct model_config *models;
+	size_t n_models;
+	struct endpoint_config *endpoints;
+	size_t n_endpoints;
+	char **rules;            /* files, resolved from the globs; the shipped default when no `rules` line */
+	size_t n_rules;
+	char **plugins;          /* directories searched for detectors, in order */
+	size_t n_plugins;
+	int64_t commit_us;       /* cadence of the one transaction */
+	bool log_json;
+	int log_level;           /* enum log_level */
+	int64_t rule_memory;     /* bytes per rule file */
+	int64_t rule_cpu_us;     /* budget of one call */
+	int64_t dead_letter_bytes; /* cap of each dead-letter file */
+};
+
+/* Read `path`. On mistakes returns -EINVAL (or -ENOENT) and puts ALL of them into `errors`, one per line,
+ * "oodd.lua:14: model "cats": unknown key 'windw'; did you mean 'window'?". Owned by the caller: config_close. */
+int config_read(const char *path, struct config **ret, struct buf *errors);
+void config_close(struct config *c);
+/* The whole configuration with defaults, as Lua that can be read back; behind each value a comment where it came from. */
+void config_effective(const struct config *c, struct buf *to);
+/* The block for a model of that name: an exact name first, then patterns in order; NULL when none. */
+const struct model_config *config_model(const struct config *c, const char *model);
+
+#endif
