@@ -14,18 +14,23 @@ enum measure_kind {
 	MEASURE_CLASS,      /* predicted class */
 	MEASURE_NUMERIC,    /* a numeric feature: reference quantiles */
 	MEASURE_CATEGORY,   /* a categorical feature: the reference's commonest values */
-	MEASURE_MISSING,    /* how many of the reference's fields a record lacks */
+	MEASURE_MISSING,    /* how many of the reference's fields a record lacks: edges 0, 1, 2, 4 */
 };
+#define MEASURE_KINDS (MEASURE_MISSING + 1)
 
 extern const char *const measure_kind_words[]; /* "p-value", "confidence", "class", "numeric", "category", "missing" */
 
 #define MEASURE_NO_BIN SIZE_MAX
+#define MEASURE_MOST_EDGES 63
+/* The last word of a category with more values than bins: a value that the reference holds, but seldom. `other` is left
+ * to what it never held. */
+#define MEASURE_RARE_WORD "(rare)"
 
 /* Bins, in this order: first the plain ones, then the special ones that the kind has.
  *   edges e[0..n_edges): plain bin k = (e[k-1], e[k]], first and last open inwards to the reference's own least and most;
  *   words w[0..n_words): plain bin k = that class or category;
- *   below, above: beyond anything the reference held (numeric); other: a category or class never seen, or one too rare to
- *   have its own bin; missing: absent, null, NaN; mistyped: a value of another type.
+ *   below, above: beyond anything the reference held (numeric); other: a category or class that the reference never held
+ *   (one too rare for its own bin is MEASURE_RARE_WORD); missing: absent, null, NaN; mistyped: a value of another type.
  * A special index is relative to `first`, or MEASURE_NO_BIN. */
 struct measure {
 	char *name;              /* "p-value", "confidence", "class", "missing", or the feature's name */
@@ -43,7 +48,13 @@ struct measure {
 	size_t sums;
 	double centre, scale;    /* mean and standard deviation of the reference (scale > 0) */
 
-	/* Learned from the null windows of the reference (judge_learn). */
+	/* What `mean` is learned from: counts over every reference record that did not go into the thing counted. For features,
+	 * classes, confidence and missingness: the whole of cal-A, cal-B and null (and windows that were cut); for p-values: null
+	 * alone. Filled by fit. A value that only one reference record holds counts as never seen, a lone least or greatest as
+	 * beyond: what that record would have been, had it come later (leave-one-out; for words that is Good-Turing). */
+	int64_t *base;           /* n counts; NULL before fit */
+
+	/* Learned from the windows of the reference (judge_learn). */
 	double *mean;            /* n values > 0 that sum to 1 */
 	double kappa;            /* concentration of the Dirichlet-multinomial: how much windows naturally vary */
 	double tolerance;        /* KL radius of the composite null */
@@ -58,6 +69,8 @@ void measure_done(struct measure *m); /* frees what it holds */
 
 /* Bin of a number (not NaN) for kinds with edges, relative to `first`. */
 size_t measure_bin(const struct measure *m, double x);
+/* The same for a column: to[i * stride] = first + bin of x[i], NaN left alone. The hot loop of counting. */
+void measure_bins(const struct measure *m, const double *x, size_t n, uint32_t *to, size_t stride);
 /* The bin in words: "> 40", "(17, 25]", "private", "missing", "never seen". Into `to`; returns it. */
 const char *measure_bin_words(const struct measure *m, size_t bin, char *to, size_t n);
 

@@ -14,9 +14,11 @@
 
 #define REFERENCE_FORMAT 1
 
-/* Scores of the reference in rising order, thinned: dense in the upper tail. p-value of s: share of scores >= s. */
+/* Scores of the reference in rising order, thinned: exact in the upper tail. p-value of s: share of scores >= s. */
 struct score_table {
 	size_t n;        /* knots */
+	size_t n_exact;  /* the last n_exact knots are one value each, nothing between them; an earlier knot stands for all values
+	                  * from it up to the next, which count as tied (so that a p-value stays valid) */
 	float *score;    /* rising */
 	uint32_t *above; /* how many of `total` calibration scores are >= score[i]; falling */
 	uint32_t total;
@@ -42,12 +44,20 @@ struct reference_detector {
 	char *muted;          /* NULL, or why it does not count */
 };
 
-/* A window of the null part, kept so that selftest can replay it and later code can relearn. */
+/* A whole window of the reference, kept so that selftest can replay it and later code can relearn. */
 struct reference_window {
 	int64_t start_us;
-	int64_t n;
+	int64_t n, n_flagged;
 	int64_t *v;           /* reference.width */
 };
+
+/* Where a row lacks what some detectors need, the rest are fused and have a table of their own (see score/calibrate.h). */
+struct reference_partial {
+	uint64_t members;         /* bit i: detector i takes part */
+	struct score_table table; /* cal-B: of the weighted Fisher sum over the members */
+};
+
+#define REFERENCE_MOST_DETECTORS 64
 
 struct reference {
 	/* provenance */
@@ -75,15 +85,20 @@ struct reference {
 
 	struct reference_detector *detectors;
 	size_t n_detectors;
-	struct score_table fused; /* cal-B: of the weighted Fisher sum */
+	struct score_table fused; /* cal-B: of the weighted Fisher sum; n 0 when no detector counts */
+	struct reference_partial *partial; /* most members first */
+	size_t n_partial;
 	double flag_rate;
 
 	int64_t window_us;
 	struct measure *measures;
 	size_t n_measures;
 	size_t width;         /* of a window's vector */
-	struct reference_window *windows; /* null windows, oldest first */
+	struct reference_window *windows; /* of the null part, oldest first: as live windows will be, in every measure */
 	size_t n_windows;
+	struct reference_window *others;  /* of cal-A and cal-B, oldest first: as good as null windows for every measure but the
+	                                   * p-values, whose tables were made from these very records */
+	size_t n_others;
 };
 
 struct reference *reference_new(void);
