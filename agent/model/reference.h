@@ -5,6 +5,7 @@
 #ifndef MODEL_REFERENCE_H
 #define MODEL_REFERENCE_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "model/measure.h"
 
@@ -38,6 +39,7 @@ struct reference_detector {
 	size_t n_bytes;
 	struct score_table table;      /* cal-A, all classes together */
 	struct score_table *by_class;  /* n_classes entries; total 0 where a class is too small (backed off); may be NULL */
+	size_t n_by_class;             /* n_classes, or 0 */
 	double weight;        /* in the fusion; 0 when muted */
 	double agreement;     /* Spearman with the consensus of the others on cal-A */
 	double held_out_flag_rate; /* share of cal-B at or below the flag rate by this detector alone */
@@ -48,7 +50,8 @@ struct reference_detector {
 struct reference_window {
 	int64_t start_us;
 	int64_t n, n_flagged;
-	int64_t *v;           /* reference.width */
+	size_t width;         /* of the reference */
+	int64_t *v;
 };
 
 /* Where a row lacks what some detectors need, the rest are fused and have a table of their own (see score/calibrate.h). */
@@ -58,6 +61,7 @@ struct reference_partial {
 };
 
 #define REFERENCE_MOST_DETECTORS 64
+#define REFERENCE_MOST_BYTES (INT64_C(1) << 31) /* of a file */
 
 struct reference {
 	/* provenance */
@@ -110,6 +114,14 @@ int reference_write(struct reference *r, const char *path, struct error *e);
 int reference_read(const char *path, struct reference **ret, struct error *e);
 /* As above, from memory; `name` is for messages. For fuzzing. */
 int reference_unpack(const void *at, size_t n, const char *name, struct reference **ret, struct error *e);
+
+/* Payload alone, as packed by reference_pack: what stands between the head of the file and its checksum. */
+int reference_unpack_payload(const void *at, size_t n, struct reference **ret, struct error *e);
+void reference_pack(const struct reference *r, struct buf *to);
+/* Is everything in it as the comments above promise? 0, or -EINVAL and a sentence that names the part. Both ways through a
+ * file pass here, so that whatever was read can be indexed without further checks. */
+int reference_check(const struct reference *r, struct error *e);
+void reference_detector_done(struct reference_detector *d);
 
 /* p-value of a score in (0, 1]: (1 + #above, ties split by `unit` in (0,1)) / (total + 1). */
 double score_table_p(const struct score_table *t, float score, double unit);

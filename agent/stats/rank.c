@@ -37,18 +37,15 @@ void rank_average(const double *x, size_t n, double *ranks)
 	free(sorted);
 }
 
+/* Of ranks: their mean is (n + 1) / 2 exactly, so a constant has no spread at all. */
 static double correlation(const double *x, const double *y, size_t n)
 {
-	double mx = 0.0, my = 0.0, xx = 0.0, yy = 0.0, xy = 0.0;
+	double mean = (double)(n + 1) / 2.0, xx = 0.0, yy = 0.0, xy = 0.0;
 
 	for (size_t i = 0; i < n; i++) {
-		mx += x[i] / (double)n;
-		my += y[i] / (double)n;
-	}
-	for (size_t i = 0; i < n; i++) {
-		xx += (x[i] - mx) * (x[i] - mx);
-		yy += (y[i] - my) * (y[i] - my);
-		xy += (x[i] - mx) * (y[i] - my);
+		xx += (x[i] - mean) * (x[i] - mean);
+		yy += (y[i] - mean) * (y[i] - mean);
+		xy += (x[i] - mean) * (y[i] - mean);
 	}
 	return xx > 0.0 && yy > 0.0 ? xy / sqrt(xx * yy) : (double)NAN;
 }

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Which bin a value falls into, and how a bin reads. The search does the same steps for every value of a measure, so the
+ * processor has nothing to guess wrong. */
+#include "model/measure.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const measure_kind_words[] = {"p-value", "confidence", "class", "numeric", "category", "missing"};
+
+void measure_done(struct measure *m)
+{
+	free(m->name);
+	free(m->edges);
+	for (size_t i = 0; i < m->n_words; i++)
+		free(m->words[i]);
+	free(m->words);
+	free(m->base);
+	free(m->mean);
+	free(m->why);
+	*m = (struct measure){0};
+}
+
+/* How many edges are below x: bin k is (e[k-1], e[k]]. */
+static inline size_t edges_below(const double *edges, size_t n, double x)
+{
+	const double *at = edges;
+
+	while (n > 1) {
+		size_t half = n / 2;
+
+		at += (at[half - 1] < x) * half;
+		n -= half;
+	}
+	return (size_t)(at - edges) + (n == 1 && *at < x);
+}
+
+/* With `below` and `above`: beyond least and most. Without (no such bin): the outer bins are open. */
+static inline size_t bin_of(const struct measure *m, double x)
+{
+	size_t bin = edges_below(m->edges, m->n_edges, x);
+
+	bin = m->below != MEASURE_NO_BIN && x < m->least ? m->below : bin;
+	return m->above != MEASURE_NO_BIN && x > m->most ? m->above : bin;
+}
+
+size_t measure_bin(const struct measure *m, double x)
+{
+	assert(m->n_words == 0 && !isnan(x));
+	return bin_of(m, x);
+}
+
+void measure_bins(const struct measure *m, const double *x, size_t n, uint32_t *to, size_t stride)
+{
+	const struct measure local = *m; /* so that a store through `to` cannot change it in the compiler's eyes */
+
+	for (size_t i = 0; i < n; i++)
+		if (!isnan(x[i]))
+			to[i * stride] = (uint32_t)(local.first + bin_of(&local, x[i]));
+}
+
+static const char *special_words(const struct measure *m, size_t bin)
+{
+	const struct {
+		size_t bin;
+		const char *words;
+	} special[] = {
+		{m->other, "never seen"},
+		{m->missing, "missing"},
+		{m->mistyped, "of another type"},
+	};
+
+	for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
+		if (special[i].bin == bin)
+			return special[i].words;
+	return NULL;
+}
+
+/* The bins of MEASURE_MISSING hold whole numbers: (2, 4] is "3 to 4". */
+static void missing_words(const struct measure *m, size_t bin, char *to, size_t n)
+{
+	double low = bin > 0 ? m->edges[bin - 1] + 1.0 : 0.0;
+
+	if (bin == m->n_edges)
+		snprintf(to, n, "%.0f or more", low);
+	else if (m->edges[bin] > low)
+		snprintf(to, n, "%.0f to %.0f", low, m->edges[bin]);
+	else
+		snprintf(to, n, "%.0f", low);
+}
+
+static void interval_words(const struct measure *m, size_t bin, char *to, size_t n)
+{
+	if (m->n_edges == 0)
+		snprintf(to, n, m->below != MEASURE_NO_BIN ? "%.6g to %.6g" : "any", m->least, m->most);
+	else if (bin == 0)
+		snprintf(to, n, "<= %.6g", m->edges[0]);
+	else if (bin == m->n_edges)
+		snprintf(to, n, "> %.6g", m->edges[bin - 1]);
+	else
+		snprintf(to, n, "(%.6g, %.6g]", m->edges[bin - 1], m->edges[bin]);
+}
+
+const char *measure_bin_words(const struct measure *m, size_t bin, char *to, size_t n)
+{
+	const char *special = special_words(m, bin);
+
+	assert(bin < m->n);
+	if (special)
+		snprintf(to, n, "%s", special);
+	else if (bin == m->below)
+		snprintf(to, n, "< %.6g (beyond the reference)", m->least);
+	else if (bin == m->above)
+		snprintf(to, n, "> %.6g (beyond the reference)", m->most);
+	else if (m->n_words > 0)
+		snprintf(to, n, "%s", m->words[bin]);
+	else if (m->kind == MEASURE_MISSING)
+		missing_words(m, bin, to, n);
+	else
+		interval_words(m, bin, to, n);
+	return to;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Every struct of a reference is a map of its fields, and a field is a line here. To add a field, add a line. */
+#include "model/reference_shape.h"
+
+#include <endian.h>
+
+#define SHAPE(name, struct_)                                                                                           \
+	static const struct shape name = {sizeof(struct struct_), sizeof name##_fields / sizeof name##_fields[0], name##_fields}
+#define AT(member) offsetof(struct OF, member)
+
+#define OF score_table
+static const struct field table_fields[] = {
+	{"score", FLOATS, AT(score), AT(n), 0, NULL},
+	{"above", COUNTS, AT(above), AT(n), AGREES, NULL},
+	{"exact", SIZE, AT(n_exact), 0, 0, NULL},
+	{"total", COUNT, AT(total), 0, 0, NULL},
+};
+SHAPE(table, score_table);
+#undef OF
+
+#define OF reference_option
+static const struct field option_fields[] = {
+	{"name", TEXT, AT(name), 0, 0, NULL},
+	{"value", REAL, AT(value), 0, 0, NULL},
+};
+SHAPE(option, reference_option);
+#undef OF
+
+#define OF reference_detector
+static const struct field detector_fields[] = {
+	{"name", TEXT, AT(name), 0, 0, NULL},
+	{"version", TEXT, AT(plugin_version), 0, 0, NULL},
+	{"options", STRUCTS, AT(options), AT(n_options), 0, &option},
+	{"bytes", BYTES, AT(bytes), AT(n_bytes), 0, NULL},
+	{"table", STRUCT, AT(table), 0, 0, &table},
+	{"by_class", STRUCTS, AT(by_class), AT(n_by_class), 0, &table},
+	{"weight", REAL, AT(weight), 0, 0, NULL},
+	{"agreement", REAL, AT(agreement), 0, 0, NULL},
+	{"held_out_flag_rate", REAL, AT(held_out_flag_rate), 0, 0, NULL},
+	{"muted", TEXT, AT(muted), 0, 0, NULL},
+};
+SHAPE(detector, reference_detector);
+#undef OF
+
+#define OF reference_partial
+static const struct field partial_fields[] = {
+	{"members", WORD, AT(members), 0, 0, NULL},
+	{"table", STRUCT, AT(table), 0, 0, &table},
+};
+SHAPE(partial, reference_partial);
+#undef OF
+
+#define OF reference_category
+static const struct field category_fields[] = {
+	{"name", TEXT, AT(name), 0, 0, NULL},
+	{"words", TEXTS, AT(words), AT(n_words), 0, NULL},
+};
+SHAPE(category, reference_category);
+#undef OF
+
+#define OF reference_window
+static const struct field window_fields[] = {
+	{"start_us", INTEGER, AT(start_us), 0, 0, NULL},
+	{"n", INTEGER, AT(n), 0, 0, NULL},
+	{"n_flagged", INTEGER, AT(n_flagged), 0, 0, NULL},
+	{"v", INTEGERS, AT(v), AT(width), 0, NULL},
+};
+SHAPE(window, reference_window);
+#undef OF
+
+#define OF measure
+static const struct field measure_fields[] = {
+	{"name", TEXT, AT(name), 0, 0, NULL},
+	{"kind", KIND, AT(kind), 0, 0, NULL},
+	{"first", SIZE, AT(first), 0, 0, NULL},
+	{"n", SIZE, AT(n), 0, 0, NULL},
+	{"edges", REALS, AT(edges), AT(n_edges), 0, NULL},
+	{"words", TEXTS, AT(words), AT(n_words), 0, NULL},
+	{"below", SIZE, AT(below), 0, 0, NULL},
+	{"above", SIZE, AT(above), 0, 0, NULL},
+	{"other", SIZE, AT(other), 0, 0, NULL},
+	{"missing", SIZE, AT(missing), 0, 0, NULL},
+	{"mistyped", SIZE, AT(mistyped), 0, 0, NULL},
+	{"least", REAL, AT(least), 0, 0, NULL},
+	{"most", REAL, AT(most), 0, 0, NULL},
+	{"sums", SIZE, AT(sums), 0, 0, NULL},
+	{"centre", REAL, AT(centre), 0, 0, NULL},
+	{"scale", REAL, AT(scale), 0, 0, NULL},
+	{"base", INTEGERS, AT(base), AT(n), AGREES, NULL},
+	{"mean", REALS, AT(mean), AT(n), AGREES, NULL},
+	{"kappa", REAL, AT(kappa), 0, 0, NULL},
+	{"tolerance", REAL, AT(tolerance), 0, 0, NULL},
+	{"n_records", REAL, AT(n_records), 0, 0, NULL},
+	{"n_effective", REAL, AT(n_effective), 0, 0, NULL},
+	{"n_windows", SIZE, AT(n_windows), 0, 0, NULL},
+	{"judged", TRUTH, AT(judged), 0, 0, NULL},
+	{"why", TEXT, AT(why), 0, 0, NULL},
+};
+SHAPE(measure, measure);
+#undef OF
+
+#define OF reference
+static const struct field reference_fields[] = {
+	{"model", TEXT, AT(model), 0, 0, NULL},
+	{"version", TEXT, AT(version), 0, 0, NULL},
+	{"made_by", TEXT, AT(made_by), 0, 0, NULL},
+	{"made_us", INTEGER, AT(made_us), 0, 0, NULL},
+	{"first_us", INTEGER, AT(first_us), 0, 0, NULL},
+	{"last_us", INTEGER, AT(last_us), 0, 0, NULL},
+	{"logs", TEXTS, AT(logs), AT(n_logs), 0, NULL},
+	{"n_fit", INTEGER, AT(n_fit), 0, 0, NULL},
+	{"n_cal_a", INTEGER, AT(n_cal_a), 0, 0, NULL},
+	{"n_cal_b", INTEGER, AT(n_cal_b), 0, 0, NULL},
+	{"n_null", INTEGER, AT(n_null), 0, 0, NULL},
+	{"n_logits", SIZE, AT(n_logits), 0, 0, NULL},
+	{"n_embedding", SIZE, AT(n_embedding), 0, 0, NULL},
+	{"logits_normalised", TRUTH, AT(logits_normalised), 0, 0, NULL},
+	{"classes", TEXTS, AT(classes), AT(n_classes), 0, NULL},
+	{"numeric", TEXTS, AT(numeric), AT(n_numeric), 0, NULL},
+	{"category", STRUCTS, AT(category), AT(n_category), 0, &category},
+	{"detectors", STRUCTS, AT(detectors), AT(n_detectors), 0, &detector},
+	{"fused", STRUCT, AT(fused), 0, 0, &table},
+	{"partial", STRUCTS, AT(partial), AT(n_partial), 0, &partial},
+	{"flag_rate", REAL, AT(flag_rate), 0, 0, NULL},
+	{"window_us", INTEGER, AT(window_us), 0, 0, NULL},
+	{"measures", STRUCTS, AT(measures), AT(n_measures), 0, &measure},
+	{"width", SIZE, AT(width), 0, 0, NULL},
+	{"windows", STRUCTS, AT(windows), AT(n_windows), 0, &window},
+	{"others", STRUCTS, AT(others), AT(n_others), 0, &window},
+};
+const struct shape reference_shape = {sizeof(struct reference), sizeof reference_fields / sizeof reference_fields[0],
+	reference_fields};
+#undef OF
+
+void little_endian(const char *at, size_t n, size_t size, char *to)
+{
+	for (size_t i = 0; i < n; i++, at += size, to += size)
+		if (size == 4) {
+			uint32_t x;
+
+			memcpy(&x, at, 4);
+			x = htole32(x);
+			memcpy(to, &x, 4);
+		} else {
+			uint64_t x;
+
+			memcpy(&x, at, 8);
+			x = htole64(x);
+			memcpy(to, &x, 8);
+		}
+}
