@@ -30,16 +30,21 @@ struct column {
 	uint8_t *kind;     /* enum cell, n rows */
 	double *number;    /* n rows; NaN unless CELL_NUMBER or CELL_BOOL */
 	struct text *text; /* n rows; NULL when no row of this batch holds text */
+	struct text *spare; /* private: memory of `text`, kept over batch_reset */
 };
 
 struct columns {
 	struct column *at;
 	size_t n;
+	size_t room;       /* private */
+	uint32_t *index;   /* private: hash table over the names, of at + 1; NULL: looked for one by one */
+	size_t index_room; /* private: a power of two */
 };
 
 struct batch {
 	size_t n;             /* rows */
 	size_t room;          /* private: rows there is room for */
+	uint64_t serial;      /* private: no other batch of this process ever had it */
 	char *model, *version;
 
 	int64_t *time_us;     /* event time */
@@ -69,7 +74,7 @@ size_t batch_column(struct batch *b, struct columns *in, const char *name, size_
 /* Start row b->n with every cell absent and NaN; becomes a row when b->n is raised. Grows the columns when needed. */
 void batch_row_begin(struct batch *b);
 void batch_text_put(struct batch *b, struct column *c, size_t row, struct text t);
-/* Fix the width of the vectors before the first row; allocates. */
+/* Give the vectors their widths, each once: 0 leaves one as it is. Rows there are already become all NaN. */
 void batch_widths(struct batch *b, size_t n_logits, size_t n_embedding);
 /* Find a column by name without making it, or NULL. */
 const struct column *columns_find(const struct columns *in, const char *name);

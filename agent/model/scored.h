@@ -25,6 +25,7 @@ struct scored {
 };
 
 void scored_init(struct scored *s);
+/* Set the sizes; what the tables held is gone. Zero-size tables are not NULL. */
 void scored_room(struct scored *s, size_t n, size_t n_detectors, size_t n_measures, size_t n_sums);
 void scored_done(struct scored *s);
 

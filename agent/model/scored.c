@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Room for what scoring makes of a batch, kept from batch to batch. */
+#include "model/scored.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+void scored_init(struct scored *s)
+{
+	*s = (struct scored){0};
+}
+
+void scored_done(struct scored *s)
+{
+	free(s->score);
+	free(s->p);
+	free(s->fused);
+	free(s->flagged);
+	free(s->bin);
+	free(s->term);
+	free(s->sum_at);
+	*s = (struct scored){0};
+}
+
+/* Rows and columns both set the size of a table: it grows by rows, and is made anew when the shape changes. */
+void scored_room(struct scored *s, size_t n, size_t n_detectors, size_t n_measures, size_t n_sums)
+{
+	bool same = s->n_detectors == n_detectors && s->n_measures == n_measures && s->n_sums == n_sums;
+
+	if (n > s->room || !same) {
+		size_t room = n > s->room ? n : s->room;
+
+		s->score = mem_grow(s->score, room * n_detectors, sizeof *s->score);
+		s->p = mem_grow(s->p, room * n_detectors, sizeof *s->p);
+		s->fused = mem_grow(s->fused, room, sizeof *s->fused);
+		s->flagged = mem_grow(s->flagged, room, sizeof *s->flagged);
+		s->bin = mem_grow(s->bin, room * n_measures, sizeof *s->bin);
+		s->term = mem_grow(s->term, room * n_sums, sizeof *s->term);
+		s->sum_at = mem_grow(s->sum_at, n_sums, sizeof *s->sum_at);
+		s->room = room;
+	}
+	s->n = n;
+	s->n_detectors = n_detectors;
+	s->n_measures = n_measures;
+	s->n_sums = n_sums;
+}
