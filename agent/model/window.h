@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Wider is refused: 8 MB of counts. A usual window is some hundred to some thousand wide. */
+#define WINDOW_MOST_WIDTH (1 << 20)
+
 struct window {
 	int64_t start_us, end_us; /* [start, end), multiples of the window's length since 1970 UTC */
 	int64_t n;                /* records in it */

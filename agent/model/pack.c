@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The one file of the agent's own state that meets msgpack-c. What is read may come from a broken disk or another host, so
+ * every reader checks type and range and says false; nothing asserts on what was read. */
+#include "model/pack.h"
+
+#include <msgpack.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static int pack_write(void *to, const char *at, size_t n)
+{
+	return buf_put(to, at, n);
+}
+
+static msgpack_packer packer(struct buf *to)
+{
+	msgpack_packer p;
+
+	msgpack_packer_init(&p, to, pack_write);
+	return p;
+}
+
+void pack_map(struct buf *to, size_t n)
+{
+	msgpack_packer p = packer(to);
+
+	msgpack_pack_map(&p, n);
+}
+
+void pack_array(struct buf *to, size_t n)
+{
+	msgpack_packer p = packer(to);
+
+	msgpack_pack_array(&p, n);
+}
+
+void pack_int(struct buf *to, int64_t x)
+{
+	msgpack_packer p = packer(to);
+
+	msgpack_pack_int64(&p, x);
+}
+
+void pack_real(struct buf *to, double x)
+{
+	msgpack_packer p = packer(to);
+
+	msgpack_pack_double(&p, x);
+}
+
+void pack_bool(struct buf *to, bool x)
+{
+	msgpack_packer p = packer(to);
+
+	x ? msgpack_pack_true(&p) : msgpack_pack_false(&p);
+}
+
+void pack_text(struct buf *to, const char *text)
+{
+	msgpack_packer p = packer(to);
+
+	if (!text)
+		msgpack_pack_nil(&p);
+	else
+		msgpack_pack_str_with_body(&p, text, strlen(text));
+}
+
+static size_t zeros_from(const int64_t *x, size_t i, size_t n)
+{
+	size_t to = i;
+
+	while (to < n && x[to] == 0)
+		to++;
+	return to - i;
+}
+
+/* Items of the array that pack_ints writes: a run of zeros is one. */
+static size_t runs(const int64_t *x, size_t n)
+{
+	size_t items = 0;
+
+	for (size_t i = 0; i < n; items++) {
+		size_t zeros = zeros_from(x, i, n);
+		i += zeros ? zeros : 1;
+	}
+	return items;
+}
+
+void pack_ints(struct buf *to, const int64_t *x, size_t n)
+{
+	pack_array(to, runs(x, n));
+	for (size_t i = 0; i < n;) {
+		size_t zeros = zeros_from(x, i, n);
+		if (zeros) {
+			pack_array(to, 1);
+			pack_int(to, (int64_t)zeros);
+			i += zeros;
+		} else {
+			pack_int(to, x[i++]);
+		}
+	}
+}
+
+void pack_reals(struct buf *to, const double *x, size_t n)
+{
+	pack_array(to, n);
+	for (size_t i = 0; i < n; i++)
+		pack_real(to, x[i]);
+}
+
+struct unpacked {
+	msgpack_unpacked msgpack;
+};
+
+struct unpacked *unpack_open(const void *at, size_t n)
+{
+	struct unpacked *u = mem_alloc(sizeof *u);
+	size_t used = 0;
+
+	msgpack_unpacked_init(&u->msgpack);
+	if (n && msgpack_unpack_next(&u->msgpack, at, n, &used) == MSGPACK_UNPACK_SUCCESS && used == n)
+		return u;
+	unpack_close(u);
+	return NULL;
+}
+
+void unpack_close(struct unpacked *u)
+{
+	if (u)
+		msgpack_unpacked_destroy(&u->msgpack);
+	free(u);
+}
+
+const struct msgpack_object *unpack_root(const struct unpacked *u)
+{
+	return u ? &u->msgpack.data : NULL;
+}
+
+const struct msgpack_object *unpack_field(const struct msgpack_object *map, const char *key)
+{
+	if (!map || map->type != MSGPACK_OBJECT_MAP)
+		return NULL;
+	for (uint32_t i = 0; i < map->via.map.size; i++)
+		if (unpack_is_text(&map->via.map.ptr[i].key, key))
+			return &map->via.map.ptr[i].val;
+	return NULL;
+}
+
+size_t unpack_length(const struct msgpack_object *array)
+{
+	return array && array->type == MSGPACK_OBJECT_ARRAY ? array->via.array.size : 0;
+}
+
+const struct msgpack_object *unpack_item(const struct msgpack_object *array, size_t i)
+{
+	return i < unpack_length(array) ? &array->via.array.ptr[i] : NULL;
+}
+
+bool unpack_int(const struct msgpack_object *o, int64_t least, int64_t most, int64_t *ret)
+{
+	int64_t x;
+
+	if (o && o->type == MSGPACK_OBJECT_POSITIVE_INTEGER && o->via.u64 <= INT64_MAX)
+		x = (int64_t)o->via.u64;
+	else if (o && o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
+		x = o->via.i64;
+	else
+		return false;
+	if (x < least || x > most)
+		return false;
+	*ret = x;
+	return true;
+}
+
+bool unpack_real(const struct msgpack_object *o, double *ret)
+{
+	if (!o || (o->type != MSGPACK_OBJECT_FLOAT64 && o->type != MSGPACK_OBJECT_FLOAT32))
+		return false;
+	*ret = o->via.f64;
+	return true;
+}
+
+bool unpack_bool(const struct msgpack_object *o, bool *ret)
+{
+	if (!o || o->type != MSGPACK_OBJECT_BOOLEAN)
+		return false;
+	*ret = o->via.boolean;
+	return true;
+}
+
+bool unpack_text(const struct msgpack_object *o, const char **ret, size_t *ret_n)
+{
+	if (!o || o->type != MSGPACK_OBJECT_STR)
+		return false;
+	*ret = o->via.str.ptr;
+	*ret_n = o->via.str.size;
+	return true;
+}
+
+bool unpack_is_text(const struct msgpack_object *o, const char *text)
+{
+	const char *at;
+	size_t n;
+
+	return unpack_text(o, &at, &n) && n == strlen(text) && memcmp(at, text, n) == 0;
+}
+
+bool unpack_ints(const struct msgpack_object *o, int64_t *to, size_t n)
+{
+	size_t at = 0;
+	int64_t zeros;
+
+	for (size_t i = 0; i < unpack_length(o); i++) {
+		const struct msgpack_object *item = unpack_item(o, i);
+		if (unpack_length(item) == 1) {
+			if (!unpack_int(unpack_item(item, 0), 1, (int64_t)(n - at), &zeros))
+				return false;
+			memset(to + at, 0, (size_t)zeros * sizeof *to);
+			at += (size_t)zeros;
+		} else if (at == n || !unpack_int(item, INT64_MIN, INT64_MAX, &to[at++])) {
+			return false;
+		}
+	}
+	return at == n;
+}
+
+bool unpack_reals(const struct msgpack_object *o, double *to, size_t n)
+{
+	bool all = unpack_length(o) == n;
+
+	for (size_t i = 0; all && i < n; i++)
+		all = unpack_real(unpack_item(o, i), &to[i]);
+	return all;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A signal's words and its end. What goes into it is judge's affair. */
+#include "model/signal.h"
+
+#include <stdlib.h>
+
+const char *const signal_state_words[] = { "quiet", "alarm", "ongoing", "resolved", "unjudged" };
+
+void signal_done(struct signal *s)
+{
+	free(s->model);
+	free(s->version);
+	free(s->findings);
+	free(s->why);
+	*s = (struct signal){ 0 };
+}
