@@ -4,6 +4,7 @@
 #include "model/pack.h"
 
 #include <msgpack.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"

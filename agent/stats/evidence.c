@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The arithmetic of evidence: probabilities of counts, what is learned from the reference's windows, and the two steps
+ * (Shiryaev-Roberts, e-BH) that turn ratios into a promise. */
+#include "stats/evidence.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "stats/special.h"
+
+double evidence_dm(double kappa, const double *mean, const int64_t *n, size_t k)
+{
+	double sum = 0;
+	int64_t all = 0;
+
+	for (size_t i = 0; i < k; i++)
+		if (n[i]) {
+			sum += special_log_rising(kappa * mean[i], n[i]);
+			all += n[i];
+		}
+	return sum - special_log_rising(kappa, all);
+}
+
+static void base_of(const struct evidence_windows *w, const int64_t *base, double *to)
+{
+	for (size_t i = 0; i < w->k; i++)
+		to[i] = base ? (double)base[i] : 0;
+	for (size_t t = 0; !base && t < w->n; t++)
+		for (size_t i = 0; i < w->k; i++)
+			to[i] += (double)w->counts[t][i];
+}
+
+/* Half a record in every bin: Jeffreys. */
+static void smooth(const double *counts, const int64_t *less, size_t k, double *mean)
+{
+	double all = 0;
+
+	for (size_t i = 0; i < k; i++) {
+		double left = counts[i] - (less ? (double)less[i] : 0);
+		mean[i] = (left > 0 ? left : 0) + .5;
+		all += mean[i];
+	}
+	for (size_t i = 0; i < k; i++)
+		mean[i] /= all;
+}
+
+void evidence_mean(const struct evidence_windows *w, const int64_t *base, double *mean)
+{
+	base_of(w, base, mean);
+	smooth(mean, NULL, w->k, mean);
+}
+
+struct posterior {
+	const struct evidence_windows *w;
+	const double *means; /* w->n x k: each window's by the others */
+	struct evidence_prior prior;
+	double target;       /* for the search downwards */
+};
+
+static double log_posterior(const struct posterior *l, double log_kappa)
+{
+	double off = (log_kappa - l->prior.mean) / l->prior.sd, sum = -off * off / 2;
+
+	for (size_t t = 0; t < l->w->n; t++)
+		sum += evidence_dm(exp(log_kappa), l->means + t * l->w->k, l->w->counts[t], l->w->k);
+	return sum;
+}
+
+static double loss(double log_kappa, const void *arg)
+{
+	return -log_posterior(arg, log_kappa);
+}
+
+/* The log kappa below `best` where the posterior falls to the target; 0 (kappa 1) when it never does. */
+static double fall_to(const struct posterior *l, double best)
+{
+	double low = 0, high = best;
+
+	if (log_posterior(l, low) >= l->target)
+		return low;
+	while (high - low > 1e-3) {
+		double middle = (low + high) / 2;
+		*(log_posterior(l, middle) < l->target ? &low : &high) = middle;
+	}
+	return high;
+}
+
+void evidence_kappa(const struct evidence_windows *w, const int64_t *base, double most, struct evidence_prior prior,
+	double drop, double *ret_best, double *ret_low)
+{
+	double *means = mem_alloc((w->n + 1) * w->k * sizeof *means), *all = means + w->n * w->k;
+	struct posterior l = { .w = w, .means = means, .prior = prior };
+	double best, top = log(most);
+
+	assert(w->n > 0 && w->k > 0 && most >= 1 && drop >= 0);
+	base_of(w, base, all);
+	for (size_t t = 0; t < w->n; t++)
+		smooth(all, w->counts[t], w->k, means + t * w->k);
+	best = special_minimum(loss, &l, 0, top);
+	if (log_posterior(&l, top) >= log_posterior(&l, best))
+		best = top;
+	l.target = log_posterior(&l, best) - drop;
+	*ret_best = exp(best);
+	*ret_low = exp(fall_to(&l, best));
+	free(means);
+}
+
+/* (share - mean) / sqrt(mean): unit variance in every direction when windows are drawn from the mean. */
+static void standardise(const struct evidence_windows *w, const double *mean, double *to)
+{
+	for (size_t t = 0; t < w->n; t++) {
+		double all = 0;
+		for (size_t i = 0; i < w->k; i++)
+			all += (double)w->counts[t][i];
+		for (size_t i = 0; i < w->k; i++)
+			to[t * w->k + i] = ((double)w->counts[t][i] / (all > 0 ? all : 1) - mean[i]) / sqrt(mean[i]);
+	}
+}
+
+static double dot(const double *a, const double *b, size_t k)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < k; i++)
+		sum += a[i] * b[i];
+	return sum;
+}
+
+/* Sum over t of <x_t, x_t+lag>, and the root of the sum of its squares: its standard error when windows are independent. */
+static double lagged(const double *x, size_t n, size_t k, size_t lag, double *ret_error)
+{
+	double sum = 0, squares = 0;
+
+	for (size_t t = 0; t + lag < n; t++) {
+		double one = dot(x + t * k, x + (t + lag) * k, k);
+		sum += one;
+		squares += one * one;
+	}
+	*ret_error = sqrt(squares);
+	return sum;
+}
+
+double evidence_memory(const struct evidence_windows *w, const double *mean, double z)
+{
+	double *x = mem_alloc(w->n * w->k * sizeof *x), error, memory = 1;
+	double variance;
+
+	standardise(w, mean, x);
+	variance = lagged(x, w->n, w->k, 0, &error);
+	/* The first lag that chance explains ends it (Geyer's initial sequence, with a test in place of a sign). */
+	for (size_t lag = 1; variance > 0 && lag <= w->n / 3; lag++) {
+		double sum = lagged(x, w->n, w->k, lag, &error);
+		if (sum <= z * error)
+			break;
+		memory += 2 * sum / variance * (double)w->n / (double)(w->n - lag);
+	}
+	free(x);
+	return memory;
+}
+
+double evidence_kl(const double *p, const double *q, size_t k)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < k; i++)
+		if (p[i] > 0)
+			sum += p[i] * log(p[i] / q[i]);
+	return sum > 0 ? sum : 0;
+}
+
+/* KL(m || m + s (a - m)) and its derivative by s; convex and rising in s, 0 at 0. */
+static double segment_kl(const double *m, const double *a, size_t k, double s, double *ret_slope)
+{
+	double sum = 0, slope = 0;
+
+	for (size_t i = 0; i < k; i++) {
+		double d = a[i] / m[i] - 1, r = 1 + s * d;
+		sum -= m[i] * log(r);
+		slope -= m[i] * d / r;
+	}
+	*ret_slope = slope;
+	return sum;
+}
+
+double evidence_nearest(const double *m, const double *a, double radius, size_t k, double *to)
+{
+	double s = 1, slope, kl = segment_kl(m, a, k, s, &slope);
+
+	/* Newton from the right of a convex rising function: falls to the root without overshooting. */
+	for (int i = 0; kl > radius * (1 + 1e-6) && i < 40; i++) {
+		s -= (kl - radius) / slope;
+		kl = segment_kl(m, a, k, s, &slope);
+	}
+	for (size_t i = 0; i < k; i++)
+		to[i] = m[i] + s * (a[i] - m[i]);
+	return s;
+}
+
+double evidence_step(double log_m, double log_e)
+{
+	return special_log_add(log_m, 0) + log_e;
+}
+
+size_t evidence_ebh(const double *log_e, size_t n, double log_alpha)
+{
+	size_t named = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (log_e[i] >= log((double)n / (double)(i + 1)) - log_alpha)
+			named = i + 1;
+	return named;
+}
