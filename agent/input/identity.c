@@ -117,7 +117,7 @@ int identity_of_kind(int fd, enum identity_kind kind, struct identity *ret)
 {
 	struct identity made = {.text = ""};
 	struct statx s;
-	struct place p;
+	struct place p = {0};
 	bool born;
 	int r = place_of(fd, &p);
 
