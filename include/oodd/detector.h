@@ -7,8 +7,8 @@
  * Promises of the host: batches are columnar, lent, read-only; the shapes were checked; `score` may be called from several
  * threads at once on one state, hence the const; `fit`, `open` and `close` are called from one thread. A row's score must
  * not depend on its neighbours in the batch, bit for bit (BLAS does not promise that: see plugins/algebra).
- * Promises of the plugin: no exit or abort, no signal handlers, no threads, no writing to standard streams, no mutable globals.
- * Return 0, or a negative errno after saying why through host->log.
+ * Promises of the plugin: no exit or abort, no signal handlers, no threads of its own, no writing to standard streams, no
+ * mutable globals. Return 0, or a negative errno after saying why through host->log.
  */
 #ifndef OODD_DETECTOR_H
 #define OODD_DETECTOR_H
@@ -21,12 +21,13 @@ extern "C" {
 
 #define OODD_ABI 1u
 
-/* What a detector cannot work without; the host checks before calling. */
+/* What a detector cannot work without. The host never calls `score` with a batch whose shape lacks it, and marks a row that lacks
+ * it OODD_ROW_UNSCORED beforehand; `fit` sees every row of the reference and skips those it cannot use. */
 enum oodd_needs {
 	OODD_NEEDS_LOGITS = 1 << 0,     /* logits or log-probabilities */
 	OODD_NEEDS_RAW_LOGITS = 1 << 1, /* logits that still carry their scale: not log-probabilities */
 	OODD_NEEDS_EMBEDDING = 1 << 2,
-	OODD_NEEDS_PREDICTED = 1 << 3,
+	OODD_NEEDS_PREDICTED = 1 << 3, /* predicted classes, to fit; a row is scored without */
 	OODD_NEEDS_FEATURES = 1 << 4,
 };
 
@@ -40,10 +41,10 @@ enum oodd_log_level { OODD_LOG_DEBUG, OODD_LOG_INFO, OODD_LOG_WARNING, OODD_LOG_
 enum oodd_option_type { OODD_OPTION_BOOL, OODD_OPTION_INT, OODD_OPTION_REAL, OODD_OPTION_CHOICE };
 
 /* An option of a detector: the host parses, checks the range, documents, and answers `option` calls with it.
- * The table ends with a NULL name. */
+ * The table ends with a NULL name. It is an array, so this struct never grows while OODD_ABI is 1. */
 struct oodd_option {
-	const char *name;
-	enum oodd_option_type type;
+	const char *name;    /* lower case letters, digits and _ */
+	int32_t type;        /* enum oodd_option_type */
 	double standard;     /* default: 0/1 for BOOL, the index of a choice for CHOICE */
 	double least, most;  /* range of INT and REAL, both included */
 	const char *choices; /* CHOICE: words separated by a blank, else NULL */
@@ -55,17 +56,27 @@ struct oodd_host {
 	size_t size;
 	void *context;
 	void (*log)(void *context, enum oodd_log_level level, const char *text);
-	/* Value of an option of this detector: number, 0/1, or index of the choice. The name must be in its table. */
+	/* Value of an option of this detector: number, 0/1, or index of the choice. The name must be in its table (NaN, and a
+	 * line in the log, when it is not). `fit` and `open` of one detector always get the same values. */
 	double (*option)(void *context, const char *name);
 	/* Bytes that the host owns and frees after the call; for `fit` to return its result in. Never returns NULL. */
 	void *(*alloc)(void *context, size_t n);
 };
 
-/* One ranked reason of a score; see `explain`. */
+/* What the index of a reason counts. */
+enum oodd_reason_kind {
+	OODD_REASON_CLASS,     /* classes, in the order of the logits; weight: share of the probability, or nearness */
+	OODD_REASON_NUMERIC,   /* batch->numeric */
+	OODD_REASON_CATEGORY,  /* batch->category */
+	OODD_REASON_DIMENSION, /* dimensions of the embedding */
+	OODD_REASON_ROW,       /* rows of the fit data, counted through its batches; weight: its distance */
+};
+
+/* One ranked reason of a score; see `explain`. An array of these is handed over: it never grows while OODD_ABI is 1. */
 struct oodd_reason {
-	enum { OODD_REASON_CLASS, OODD_REASON_NUMERIC, OODD_REASON_CATEGORY, OODD_REASON_DIMENSION, OODD_REASON_ROW } kind;
-	int64_t index; /* class, numeric or categorical feature, dimension of the embedding, or row of the fit data */
-	double weight; /* share of the score, or a distance: larger matters more */
+	int32_t kind;  /* enum oodd_reason_kind */
+	int64_t index;
+	double weight; /* share of the score unless the kind says otherwise; finite */
 };
 
 /* What is fixed about a detector. Fields are only ever appended: a host takes min(size, its own) bytes. */
@@ -76,17 +87,20 @@ struct oodd_detector {
 	uint32_t needs;      /* enum oodd_needs */
 	const struct oodd_option *options; /* NULL when there are none */
 
-	/* Learn from reference batches (all of one stream, oldest first). *ret_bytes comes from host->alloc; an empty result
-	 * is allowed. NULL: nothing to learn. */
+	/* Learn from reference batches (all of one stream and shape, oldest first). *ret_bytes comes from host->alloc; an empty
+	 * result is allowed. The same input gives the same bytes. NULL: nothing to learn; else `open` is required. */
 	int (*fit)(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches,
 		const void **ret_bytes, size_t *ret_n);
-	/* Make a state from what fit wrote (bytes may be NULL, n 0). The bytes come from a file: check them. NULL: no state. */
+	/* Make a state from what fit wrote (bytes may be NULL, n 0; aligned for any type; copy what the state keeps). The bytes
+	 * come from a file: check them. NULL: no state, score gets NULL. */
 	int (*open)(const struct oodd_host *host, const void *bytes, size_t n, void **ret_state);
 	void (*close)(void *state); /* accepts NULL */
 	/* Required. scores and status: batch->n each, status set to OODD_ROW_SCORED or, where the host already knows,
-	 * OODD_ROW_UNSCORED. Set status[i] = OODD_ROW_UNSCORED for a row that cannot be scored. */
+	 * OODD_ROW_UNSCORED. Set status[i] = OODD_ROW_UNSCORED for a row that cannot be scored; the score of any other is finite.
+	 * The width of the batch is that of the fit, or return -EINVAL. batch->n may be 0. */
 	int (*score)(const void *state, const struct oodd_batch *batch, float *scores, uint8_t *status);
-	/* Why row `row` got its score: up to n reasons, heaviest first; returns how many were written, or negative errno. */
+	/* Why row `row` got its score: up to n reasons, the most telling of each kind first; returns how many were written (0 for a
+	 * row that cannot be scored), or negative errno. May be called while other threads score. */
 	int (*explain)(const void *state, const struct oodd_batch *batch, size_t row, struct oodd_reason *reasons, size_t n);
 };
 
