@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Selection of the largest: in place for a whole array at hand (GEN), by a heap for values that come in blocks (kNN). */
+#include "algebra/top.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+static void swap(float *a, float *b)
+{
+	float t = *a;
+	*a = *b;
+	*b = t;
+}
+
+static float median(float a, float b, float c)
+{
+	float least = a < b ? a : b, most = a < b ? b : a;
+	return c < least ? least : c > most ? most : c;
+}
+
+/* Hoare's selection, largest first, in a range that shrinks around position k. */
+void top_partition(float *v, size_t n, size_t k)
+{
+	size_t from = 0, to = n;
+
+	if (k == 0 || k >= n)
+		return;
+	while (to - from > 1) {
+		float pivot = median(v[from], v[from + (to - from) / 2], v[to - 1]);
+		size_t i = from, j = to - 1;
+		for (;; i++, j--) {
+			while (v[i] > pivot)
+				i++;
+			while (v[j] < pivot)
+				j--;
+			if (i >= j)
+				break;
+			swap(&v[i], &v[j]);
+		}
+		/* [from, i) >= pivot, [j + 1, to) <= pivot, and at most one value, equal to the pivot, between them. */
+		if (k <= i)
+			to = i;
+		else if (k >= j + 1)
+			from = j + 1;
+		else
+			return;
+	}
+}
+
+/* Does a stand before b? The larger value, then the lower index. */
+static bool before(float value_a, uint32_t index_a, float value_b, uint32_t index_b)
+{
+	return value_a > value_b || (value_a == value_b && index_a < index_b);
+}
+
+static bool heap_above(const struct top *t, size_t a, size_t b)
+{
+	return before(t->value[b], t->index[b], t->value[a], t->index[a]);
+}
+
+static void heap_swap(struct top *t, size_t a, size_t b)
+{
+	uint32_t index = t->index[a];
+
+	swap(&t->value[a], &t->value[b]);
+	t->index[a] = t->index[b];
+	t->index[b] = index;
+}
+
+static void heap_sink(struct top *t)
+{
+	for (size_t at = 0, child; (child = 2 * at + 1) < t->n; at = child) {
+		if (child + 1 < t->n && heap_above(t, child + 1, child))
+			child++;
+		if (!heap_above(t, child, at))
+			return;
+		heap_swap(t, at, child);
+	}
+}
+
+static void heap_rise(struct top *t, size_t at)
+{
+	for (; at > 0 && heap_above(t, at, (at - 1) / 2); at = (at - 1) / 2)
+		heap_swap(t, at, (at - 1) / 2);
+}
+
+float top_floor(const struct top *t)
+{
+	return t->n < t->k ? -INFINITY : t->value[0];
+}
+
+void top_put(struct top *t, float value, uint32_t index)
+{
+	if (t->n < t->k) {
+		t->value[t->n] = value;
+		t->index[t->n] = index;
+		heap_rise(t, t->n++);
+	} else if (before(value, index, t->value[0], t->index[0])) {
+		t->value[0] = value;
+		t->index[0] = index;
+		heap_sink(t);
+	}
+}
