@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The order of scoring a batch: route, detectors, p-values, fusion, flags, then for each measure of the reference the bin and the
+ * term of every row, column by column, since a column shares its edges. */
+#include "score/scorer.h"
+
+#include "base/mem.h"
+#include "score/calibrate.h"
+#include "score/detector.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How one measure is counted. */
+struct plan {
+	const struct measure *m;
+	size_t feature;   /* of a numeric or categorical measure: which one */
+	uint32_t *bin_of; /* of a class or category: position in the vector by code; one more for what is not known */
+	size_t n_codes;
+	size_t sum;       /* index among the sums, SIZE_MAX when it has none */
+};
+
+struct scorer {
+	const struct reference *r;
+	struct route *route;
+	struct detector *detectors;
+	uint64_t *seeds;
+	struct plan *plans;
+	size_t n_sums;
+};
+
+/* Opening. */
+
+static size_t name_find(char *const *names, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+static size_t category_find(const struct reference *r, const char *name)
+{
+	for (size_t i = 0; i < r->n_category; i++)
+		if (strcmp(r->category[i].name, name) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+static uint32_t special_at(const struct measure *m, size_t special)
+{
+	return special == MEASURE_NO_BIN ? SCORED_NO_BIN : (uint32_t)(m->first + special);
+}
+
+/* A word with no bin of its own is rare, where the measure has a bin for that, else as good as never seen. */
+static uint32_t word_bin(const struct measure *m, const char *word)
+{
+	size_t bin = name_find(m->words, m->n_words, word);
+
+	if (bin == SIZE_MAX)
+		bin = name_find(m->words, m->n_words, MEASURE_RARE_WORD);
+	return bin == SIZE_MAX || word[0] == '\0' ? special_at(m, m->other) : (uint32_t)(m->first + bin);
+}
+
+static void plan_words(struct plan *p, char *const *words, size_t n)
+{
+	p->n_codes = n;
+	p->bin_of = mem_zero(n + 1, sizeof *p->bin_of);
+	for (size_t i = 0; i < n; i++)
+		p->bin_of[i] = word_bin(p->m, words[i]);
+	p->bin_of[n] = special_at(p->m, p->m->other);
+}
+
+/* false: the measure is of a feature that the reference does not have. */
+static bool plan_make(const struct reference *r, const struct measure *m, struct plan *ret)
+{
+	struct plan p = {.m = m, .feature = SIZE_MAX, .sum = SIZE_MAX};
+
+	if (m->kind == MEASURE_NUMERIC)
+		p.feature = name_find(r->numeric, r->n_numeric, m->name);
+	if (m->kind == MEASURE_CATEGORY)
+		p.feature = category_find(r, m->name);
+	if ((m->kind == MEASURE_NUMERIC || m->kind == MEASURE_CATEGORY) && p.feature == SIZE_MAX)
+		return false;
+	if (m->kind == MEASURE_CATEGORY)
+		plan_words(&p, r->category[p.feature].words, r->category[p.feature].n_words);
+	if (m->kind == MEASURE_CLASS)
+		plan_words(&p, r->classes, r->n_classes);
+	*ret = p;
+	return true;
+}
+
+static int plans_make(struct scorer *s, struct error *e)
+{
+	s->plans = mem_zero(s->r->n_measures + 1, sizeof *s->plans);
+	for (size_t i = 0; i < s->r->n_measures; i++) {
+		const struct measure *m = &s->r->measures[i];
+
+		if (!plan_make(s->r, m, &s->plans[i]))
+			return error_set(e, -EINVAL, "measure %s: the reference has no such feature", m->name);
+		if (m->sums != MEASURE_NO_BIN)
+			s->plans[i].sum = s->n_sums++;
+	}
+	return 0;
+}
+
+static int detectors_attach(struct scorer *s, const struct plugins *plugins, struct error *e)
+{
+	int code = 0;
+
+	s->detectors = mem_zero(s->r->n_detectors + 1, sizeof *s->detectors);
+	s->seeds = mem_zero(s->r->n_detectors + 1, sizeof *s->seeds);
+	for (size_t i = 0; i < s->r->n_detectors && code == 0; i++) {
+		s->seeds[i] = calibrate_seed(s->r->detectors[i].name);
+		code = detector_attach(&s->r->detectors[i], plugins, &s->detectors[i], e);
+	}
+	return code;
+}
+
+static void scorer_free(struct scorer *s)
+{
+	route_close(s->route);
+	for (size_t i = 0; s->detectors && i < s->r->n_detectors; i++)
+		detector_detach(&s->detectors[i]);
+	for (size_t i = 0; s->plans && i < s->r->n_measures; i++)
+		free(s->plans[i].bin_of);
+	free(s->detectors);
+	free(s->seeds);
+	free(s->plans);
+	free(s);
+}
+
+int scorer_open(const struct reference *r, const struct plugins *plugins, const struct scorer **ret, struct error *e)
+{
+	struct scorer *s = mem_zero(1, sizeof *s);
+	int code;
+
+	s->r = r;
+	s->route = route_open(r);
+	code = plans_make(s, e);
+	if (code == 0)
+		code = detectors_attach(s, plugins, e);
+	if (code < 0)
+		scorer_free(s);
+	else
+		*ret = s;
+	return code;
+}
+
+void scorer_close(const struct scorer *s)
+{
+	if (s)
+		scorer_free((struct scorer *)s);
+}
+
+const struct reference *scorer_reference(const struct scorer *s)
+{
+	return s->r;
+}
+
+void scorer_unsee(const struct scorer *s, size_t category, size_t code)
+{
+	for (size_t i = 0; i < s->r->n_measures; i++) {
+		const struct plan *p = &s->plans[i];
+
+		if (p->m->kind == MEASURE_CATEGORY && p->feature == category && code < p->n_codes)
+			p->bin_of[code] = special_at(p->m, p->m->other);
+	}
+}
+
+void scorer_space_init(struct scorer_space *space)
+{
+	*space = (struct scorer_space){0};
+	routed_init(&space->routed);
+}
+
+void scorer_space_done(struct scorer_space *space)
+{
+	routed_done(&space->routed);
+	free(space->status);
+	*space = (struct scorer_space){0};
+}
+
+/* Scores to flags. */
+
+static void rows_score(const struct scorer *s, struct scorer_space *space, const struct batch *b, struct scored *to)
+{
+	for (size_t k = 0; k < s->r->n_detectors; k++) {
+		const struct reference_detector *d = &s->r->detectors[k];
+		float *scores = to->score + k * b->n;
+
+		if (detector_score(&s->detectors[k], &space->routed.batch, scores, space->status) < 0)
+			space->failed |= UINT64_C(1) << k;
+		calibrate_p(d, s->seeds[k], b->hash, space->routed.predicted, scores, b->n, to->p + k * b->n);
+		for (size_t i = 0; d->weight == 0.0 && i < b->n; i++)
+			to->p[k * b->n + i] = (double)NAN;
+	}
+	calibrate_fuse(s->r, b->hash, to->p, b->n, to->fused);
+	for (size_t i = 0; i < b->n; i++)
+		to->flagged[i] = to->fused[i] <= s->r->flag_rate; /* NaN is not */
+}
+
+/* Bins: one function for each kind of measure; `to` is the measure's column, one value every n_measures. */
+
+struct counting {
+	const struct batch *b;
+	const struct routed *routed;
+	const struct scored *scored;
+	size_t n, stride;
+};
+
+static void column_fill(uint32_t *to, const struct counting *c, uint32_t bin)
+{
+	for (size_t i = 0; i < c->n; i++)
+		to[i * c->stride] = bin;
+}
+
+/* Where the value is missing, was there something of another type? */
+static void column_mistyped(const struct plan *p, const struct counting *c, const struct column *from, uint32_t missing,
+	uint32_t *to)
+{
+	uint32_t mistyped = special_at(p->m, p->m->mistyped);
+
+	for (size_t i = 0; from && i < c->n; i++)
+		if (to[i * c->stride] == missing && (from->kind[i] == CELL_TEXT || from->kind[i] == CELL_OTHER))
+			to[i * c->stride] = mistyped;
+}
+
+static void bins_p_value(const struct plan *p, const struct counting *c, uint32_t *to)
+{
+	column_fill(to, c, special_at(p->m, p->m->missing));
+	measure_bins(p->m, c->scored->fused, c->n, to, c->stride);
+}
+
+static void bins_confidence(const struct plan *p, const struct counting *c, uint32_t *to)
+{
+	column_fill(to, c, special_at(p->m, p->m->missing));
+	measure_bins(p->m, c->b->confidence, c->n, to, c->stride);
+}
+
+static void bins_class(const struct plan *p, const struct counting *c, uint32_t *to)
+{
+	uint32_t missing = special_at(p->m, p->m->missing);
+
+	for (size_t i = 0; i < c->n; i++) {
+		int32_t class = c->routed->predicted[i];
+		uint32_t unknown = c->b->prediction[i].at ? p->bin_of[p->n_codes] : missing;
+
+		to[i * c->stride] = class >= 0 ? p->bin_of[class] : unknown;
+	}
+}
+
+static void bins_numeric(const struct plan *p, const struct counting *c, uint32_t *to)
+{
+	uint32_t missing = special_at(p->m, p->m->missing);
+
+	column_fill(to, c, missing);
+	measure_bins(p->m, c->routed->numerics[p->feature].at, c->n, to, c->stride);
+	column_mistyped(p, c, c->routed->numeric[p->feature], missing, to);
+}
+
+static void bins_category(const struct plan *p, const struct counting *c, uint32_t *to)
+{
+	const int32_t *codes = c->routed->categories[p->feature].at;
+	uint32_t missing = special_at(p->m, p->m->missing);
+
+	for (size_t i = 0; i < c->n; i++)
+		to[i * c->stride] = codes[i] >= 0 ? p->bin_of[codes[i]] : missing;
+	column_mistyped(p, c, c->routed->category[p->feature], missing, to);
+}
+
+static void bins_missing(const struct plan *p, const struct counting *c, uint32_t *to)
+{
+	for (size_t i = 0; i < c->n; i++)
+		to[i * c->stride] = (uint32_t)(p->m->first + measure_bin(p->m, c->routed->lacks[i]));
+}
+
+static void (*const bins[MEASURE_KINDS])(const struct plan *, const struct counting *, uint32_t *) = {
+	[MEASURE_P_VALUE] = bins_p_value,
+	[MEASURE_CONFIDENCE] = bins_confidence,
+	[MEASURE_CLASS] = bins_class,
+	[MEASURE_NUMERIC] = bins_numeric,
+	[MEASURE_CATEGORY] = bins_category,
+	[MEASURE_MISSING] = bins_missing,
+};
+
+/* Terms of the sums behind a mean: fixed point, so that addition is exact in any order. */
+
+#define TERM_ONE 1048576.0       /* 2^20 */
+#define TERM_MOST 1099511627776.0 /* 2^40: a million standard deviations */
+
+static int64_t term_of(double x, double centre, double scale)
+{
+	double term = rint((x - centre) / scale * TERM_ONE);
+
+	if (isnan(term))
+		return INT64_MIN;
+	return (int64_t)(term > TERM_MOST ? TERM_MOST : term < -TERM_MOST ? -TERM_MOST : term);
+}
+
+static const double *values_of(const struct plan *p, const struct counting *c)
+{
+	return p->m->kind == MEASURE_NUMERIC ? c->routed->numerics[p->feature].at : c->b->confidence;
+}
+
+static void terms_count(const struct plan *p, const struct counting *c, struct scored *to)
+{
+	const double *x = values_of(p, c);
+
+	to->sum_at[p->sum] = (uint32_t)p->m->sums;
+	for (size_t i = 0; i < c->n; i++)
+		to->term[i * to->n_sums + p->sum] = term_of(x[i], p->m->centre, p->m->scale);
+}
+
+static void rows_count(const struct scorer *s, const struct scorer_space *space, const struct batch *b, struct scored *to)
+{
+	struct counting c = {b, &space->routed, to, b->n, s->r->n_measures};
+
+	for (size_t k = 0; k < s->r->n_measures; k++) {
+		const struct plan *p = &s->plans[k];
+
+		bins[p->m->kind](p, &c, to->bin + k);
+		if (p->sum != SIZE_MAX)
+			terms_count(p, &c, to);
+	}
+}
+
+void scorer_run(const struct scorer *s, struct scorer_space *space, const struct batch *b, struct scored *to)
+{
+	if (b->n > space->room) {
+		space->room = b->n + b->n / 2 + 64;
+		space->status = mem_grow(space->status, space->room, 1);
+	}
+	space->failed = 0;
+	scored_room(to, b->n, s->r->n_detectors, s->r->n_measures, s->n_sums);
+	route_run(s->route, b, &space->routed);
+	space->outcome = space->routed.outcome;
+	rows_score(s, space, b, to);
+	rows_count(s, space, b, to);
+}
