@@ -58,7 +58,7 @@ void window_pack(const struct window *w, const char *reference_hash, struct buf 
 	pack_ints(to, w->v, w->width);
 }
 
-static int window_read(const struct msgpack_object *o, const char *reference_hash, struct window *ret, struct error *e)
+int window_read(const struct msgpack_object *o, const char *reference_hash, struct window *ret, struct error *e)
 {
 	int64_t format, start, end, n, flagged, width;
 	bool cut;

@@ -31,5 +31,8 @@ void window_add(struct window *to, const struct window *from);
 void window_pack(const struct window *w, const char *reference_hash, struct buf *to);
 /* 0, or -EINVAL with a sentence (of another reference, cut short, not a window). *ret is made by this call. */
 int window_unpack(const void *at, size_t n, const char *reference_hash, struct window *ret, struct error *e);
+/* The same, of a value inside a larger document (model/pack.h). */
+struct msgpack_object;
+int window_read(const struct msgpack_object *o, const char *reference_hash, struct window *ret, struct error *e);
 
 #endif
