@@ -86,8 +86,17 @@ struct config {
 	int64_t rule_memory;     /* bytes per rule file */
 	int64_t rule_cpu_us;     /* budget of one call */
 	int64_t dead_letter_bytes; /* cap of each dead-letter file */
+	/* Private: where each member was set. */
+	struct config_origin {
+		const void *member;
+		int line;        /* 0: default */
+	} *origins;
+	size_t n_origins, origins_room;
 };
 
+/* Where a script that comes with oodd is looked for: $OODD_TREE/scripts/<name> (a build tree), then <datadir>/oodd/<name>. The first that
+ * exists, else the last. The caller's. */
+char *config_script_path(const char *name);
 /* Read `path`. On mistakes returns -EINVAL (or -ENOENT) and puts ALL of them into `errors`, one per line,
  * "oodd.lua:14: model "cats": unknown key 'windw'; did you mean 'window'?". Owned by the caller: config_close. */
 int config_read(const char *path, struct config **ret, struct buf *errors);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Between the files of the configuration only. */
+#ifndef CONFIG_PARTS_H
+#define CONFIG_PARTS_H
+
+#include "config.h"
+#include "lua/table.h"
+
+/* One kind of block, `word "name" { ... }`, or the settings that stand alone. */
+struct config_word {
+	const char *word;
+	const struct key *keys;
+	size_t n_keys;
+	size_t size;             /* of the struct, 0 for the settings */
+	size_t list, n_list;     /* where struct config holds the blocks and their number */
+	size_t name, where;      /* where a block holds its name and its line */
+	const char *example;
+};
+extern const struct config_word config_blocks[];
+extern const size_t config_n_blocks;
+extern const struct config_word config_settings; /* filled into struct config itself */
+
+/* Tables within the settings, whose keys fill struct config too: log, limits. */
+struct config_table {
+	const char *name;
+	const struct key *keys;
+	size_t n_keys;
+};
+extern const struct config_table config_tables[];
+extern const size_t config_n_tables;
+
+/* What cannot be seen in one value: duplicates, kinds, files and their modes. */
+void config_check(struct reading *r, struct config *c);
+
+int config_line(const struct config *c, const void *member); /* where it was set, 0: default */
+
+#endif
