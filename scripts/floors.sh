@@ -1,7 +1,7 @@
 #!/bin/sh
 # Keeps the house: prints every #include that climbs a floor or crosses to another room of the stages' floor; exits 1 if any.
 # A room may include itself, the floors beneath it, and include/oodd/. The roof (agent/*.c) may include everything.
-cd "${1:-$(dirname "$0")/..}" || exit 2
+cd "${1:-${OODD_TREE:-$(dirname "$0")/..}}" || exit 2
 floor_of() {
 	case "$1" in
 	base) echo 0 ;; stats) echo 1 ;; model) echo 2 ;; lua | store) echo 3 ;;
