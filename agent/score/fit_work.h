@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the steps of a fit share. Private to the fit_*.c files. */
+#ifndef SCORE_FIT_WORK_H
+#define SCORE_FIT_WORK_H
+
+#include "score/fit.h"
+#include "score/route.h"
+
+#define FIT_ROWS 1024 /* rows of a batch of ours */
+
+enum part { IN_FIT, IN_CAL_A, IN_CAL_B, IN_NULL, PARTS };
+
+/* A record: where it is kept, and what it is for. */
+struct fit_row {
+	int64_t time_us;
+	uint32_t batch, row;
+	uint8_t given; /* enum fit_part */
+	uint8_t part;  /* enum part, once dealt */
+};
+
+struct fit {
+	struct fit_options o;
+	const struct plugins *plugins;
+	struct batch **batches;
+	size_t n_batches;
+	struct fit_row *rows; /* by time, once sorted */
+	size_t n_rows, room;
+	size_t n_logits, n_embedding;
+	bool normalised;      /* some batch held probabilities */
+	int64_t n_other_width;
+	struct reference *r;  /* being made */
+	struct fit_notes *notes;
+	uint8_t **seldom;     /* by category and code: 1 when a single record holds the word */
+	bool *lone_least, *lone_most; /* by measure: a single record holds its least, its most */
+};
+
+void fit_note(struct fit *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* fit_rows.c */
+void fit_rows_sort(struct fit *f);
+/* Rows [from, to) of f->rows that are in `part` (PARTS: all), appended to `batch`, text borrowed; stops at FIT_ROWS rows. Returns
+ * where it stopped. */
+size_t fit_rows_gather(const struct fit *f, size_t from, size_t to, enum part part, struct batch *batch);
+size_t fit_rows_in(const struct fit *f, enum part part);
+bool fit_row_calibrates(const struct fit *f, size_t row); /* not in fit, or there is no other */
+
+/* fit_split.c */
+void fit_split(struct fit *f);
+
+/* fit_schema.c: names, words and classes of f->r */
+void fit_schema(struct fit *f);
+
+/* fit_measures.c: measures of f->r, width; after the detectors, which decide whether there is a p-value */
+void fit_measures(struct fit *f);
+
+/* fit_detectors.c: detectors fitted, calibrated, muted, fused */
+int fit_detectors(struct fit *f, struct error *e);
+
+/* fit_windows.c: base counts, windows, others; flags of the null part */
+int fit_windows(struct fit *f, struct error *e);
+
+#endif
