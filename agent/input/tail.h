@@ -5,8 +5,7 @@
  * How it is driven:
  *
  *     while ((f = tail_next(t))) {                     the file whose bytes come first
- *             tail_file_busy_set(f, true);             nobody else reads it meanwhile
- *             n = tail_file_read(f, to, room, &e);     at its cursor, which stays
+ *             n = tail_file_read(f, to, room, &e);     at its cursor, which stays; the file is busy now
  *             ... decode to[0..n), anywhere, any time later ...
  *             mark = tail_file_take(f, to, consumed, skipping, newest_us);      the cursor moves; busy ends
  *             ... score, count; other chunks of the same file may be taken meanwhile ...
@@ -71,12 +70,13 @@ struct tail_file *tail_next(struct tail *t);
 /* Files with bytes to read, busy ones too, in no order: NULL begins, and NULL ends. */
 struct tail_file *tail_pending(struct tail *t, const struct tail_file *after);
 
-/* Read at the cursor: bytes, or 0 when there are none now (truncated, vanished, only NULs so far): ask tail_next again; or
+/* Read at the cursor: bytes, and the file is busy; or 0 when there are none now (truncated, vanished, only NULs so far): ask tail_next again; or
  * -errno with a sentence. Runs of NULs where a record would begin are skipped and counted, holes without reading them.
- * `room` must hold the longest record. After 0 or an error the file is no longer busy. */
+ * `room` must hold the longest record. After 0 or an error the file is not busy. */
 ssize_t tail_file_read(struct tail_file *f, char *to, size_t room, struct error *e);
 /* Of the bytes just read the first n are taken: they end at a record's end, or `skipping` inside one that is too long.
- * n may be 0: then the file comes back when it has grown. newest_us: newest event time among them or TIME_NONE. */
+ * n may be 0: then the file comes back when it has grown, and there is no mark to advance. newest_us: newest event time among
+ * them or TIME_NONE. */
 struct tail_mark tail_file_take(struct tail_file *f, const char *at, size_t n, bool skipping, int64_t newest_us);
 /* Everything before the mark was dealt with; the next tail_positions says so. */
 struct tail_mark {
@@ -89,11 +89,13 @@ struct tail_mark {
 };
 void tail_advance(const struct tail_mark *m);
 
+/* Busy files are passed over by tail_next; reading and taking set it, this is for a pause between. */
 void tail_file_busy_set(struct tail_file *f, bool busy);
 /* Event time of the next record as far as the caller knows; TIME_NONE: unknown. */
 void tail_file_time_set(struct tail_file *f, int64_t next_us);
 int64_t tail_file_time(const struct tail_file *f);
-/* It will not grow: gone or rotated, and quiet for partial_us. Its unfinished last record may be handed out. */
+/* It will not grow: gone or rotated, and quiet for partial_us. Of a busy file: and what was read goes to its very end, so the
+ * unfinished last record in it may be handed out. */
 bool tail_file_final(const struct tail_file *f);
 
 uint64_t tail_file_cursor(const struct tail_file *f);      /* where the next read begins */

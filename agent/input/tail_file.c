@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The bytes of one file. Two offsets: `cursor`, up to where bytes were taken, and `done`, up to where they were dealt with;
+ * only the second is ever stored. The last bytes before the cursor are kept, and read again in front of every read: whatever
+ * was truncated and written anew, even past the old offset, shows there before one byte of it is mistaken for the old log's.
+ * NULs where a record should begin are what a writer without O_APPEND leaves behind after a truncation: they are passed over,
+ * unless nothing has followed them yet. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "input/tail_room.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define NULS_MOST ((uint64_t)64 << 20) /* looked through in one go for a byte that is none */
+
+/* ---- descriptors ---- */
+
+int file_open_path(const struct tail *t, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (t->options.follow_symlinks ? 0 : O_NOFOLLOW));
+
+	return fd < 0 ? -errno : fd;
+}
+
+void file_close(struct tail_file *f)
+{
+	if (f->fd < 0)
+		return;
+	close(f->fd);
+	f->fd = -1;
+	f->tail->n_open--;
+}
+
+bool file_under_way(const struct tail_file *f)
+{
+	return f->busy || f->done != f->cursor;
+}
+
+/* Only one that a path leads to can be opened again. */
+static bool may_close(const struct tail_file *f)
+{
+	return f->fd >= 0 && f->where == FILE_PRESENT && !file_under_way(f) && !f->truncated && !f->unlinked && !f->copy_of;
+}
+
+/* Those read to their end first, the longest quiet first. */
+static bool rather_close(const struct tail_file *a, const struct tail_file *b)
+{
+	bool a_read = a->cursor >= a->size, b_read = b->cursor >= b->size;
+
+	return a_read != b_read ? a_read : a->changed_us < b->changed_us;
+}
+
+static void close_one(struct tail *t, const struct tail_file *but)
+{
+	struct tail_file *victim = NULL;
+
+	for (struct tail_file *f = t->files; f; f = f->after)
+		if (f != but && may_close(f) && (!victim || rather_close(f, victim)))
+			victim = f;
+	if (victim)
+		file_close(victim);
+}
+
+void file_fd_give(struct tail_file *f, int fd)
+{
+	struct tail *t = f->tail;
+	struct stat s;
+
+	assert(f->fd < 0 && fd >= 0);
+	if (t->n_open >= t->options.most_open)
+		close_one(t, f);
+	f->fd = fd;
+	t->n_open++;
+	if (fstat(fd, &s) == 0) {
+		f->device = s.st_dev;
+		f->inode = s.st_ino;
+	}
+}
+
+int file_open(struct tail_file *f)
+{
+	struct identity id;
+	int fd, r;
+
+	if (f->fd >= 0)
+		return 0;
+	fd = file_open_path(f->tail, f->path);
+	if (fd < 0)
+		return fd;
+	r = identity_of(fd, &id);
+	if (r == 0 && strcmp(id.text, f->identity) != 0)
+		r = -ESTALE;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	file_fd_give(f, fd);
+	return 0;
+}
+
+/* ---- what was read of it ---- */
+
+struct fingerprint file_head(const struct tail_file *f)
+{
+	if (f->from_store)
+		return f->stored_head;
+	return fingerprint_of(f->head, f->done < f->n_head ? (uint32_t)f->done : f->n_head);
+}
+
+static uint32_t read_part(const struct tail_file *f, char *to, uint64_t from, uint64_t n)
+{
+	ssize_t got = pread(f->fd, to, n < FINGERPRINT_N ? n : FINGERPRINT_N, (off_t)from);
+
+	return got > 0 ? (uint32_t)got : 0;
+}
+
+void file_remember(struct tail_file *f)
+{
+	uint64_t n = f->cursor < FINGERPRINT_N ? f->cursor : FINGERPRINT_N;
+
+	f->n_head = read_part(f, f->head, 0, n);
+	f->n_trail = read_part(f, f->trail, f->cursor - n, n);
+	f->from_store = false;
+}
+
+void file_begin(struct tail_file *f, uint64_t offset)
+{
+	f->cursor = f->done = f->tried = offset;
+	f->skipping = f->done_skipping = false;
+	file_remember(f);
+	f->marker = fingerprint_of(f->trail, f->n_trail);
+}
+
+/* Bytes that are in hand now: the head as far as it is not full, and the last ones. */
+static void remember_taken(struct tail_file *f, const char *at, size_t n)
+{
+	size_t keep;
+
+	if (f->cursor < FINGERPRINT_N && f->n_head == f->cursor) {
+		size_t more = n < FINGERPRINT_N - f->n_head ? n : FINGERPRINT_N - f->n_head;
+
+		memcpy(f->head + f->n_head, at, more);
+		f->n_head += (uint32_t)more;
+	}
+	if (n >= FINGERPRINT_N) {
+		memcpy(f->trail, at + n - FINGERPRINT_N, FINGERPRINT_N);
+		f->n_trail = FINGERPRINT_N;
+		return;
+	}
+	keep = f->n_trail + n <= FINGERPRINT_N ? f->n_trail : FINGERPRINT_N - n;
+	memmove(f->trail, f->trail + f->n_trail - keep, keep);
+	memcpy(f->trail + keep, at, n);
+	f->n_trail = (uint32_t)(keep + n);
+}
+
+static bool trail_stands(const struct tail_file *f)
+{
+	char now[FINGERPRINT_N];
+
+	return f->n_trail == 0 || (pread(f->fd, now, f->n_trail, (off_t)(f->cursor - f->n_trail)) == (ssize_t)f->n_trail &&
+					  memcmp(now, f->trail, f->n_trail) == 0);
+}
+
+/* ---- what the kernel says ---- */
+
+/* A network filesystem may tell a size older than the data it gave us: there a shorter file must stay shorter for a while,
+ * and what we read must be gone. */
+static void shrunk(struct tail_file *f)
+{
+	int64_t now = tail_time(f->tail);
+
+	if (f->shrunk_us == TIME_NONE)
+		f->shrunk_us = now;
+	if (f->network && (now - f->shrunk_us < 2 * f->tail->options.poll_us || trail_stands(f)))
+		return;
+	f->truncated = true;
+}
+
+static void take_stat(struct tail_file *f, const struct stat *s)
+{
+	int64_t mtime_ns = s->st_mtim.tv_sec * INT64_C(1000000000) + s->st_mtim.tv_nsec;
+	bool changed = (uint64_t)s->st_size != f->size || mtime_ns != f->mtime_ns;
+
+	f->unlinked = s->st_nlink == 0;
+	f->size = (uint64_t)s->st_size;
+	f->mtime_ns = mtime_ns;
+	if (changed) {
+		f->changed_us = tail_time(f->tail);
+		f->offered_last = false;
+		if (!f->busy)
+			f->tried = f->cursor;
+	}
+	if (f->truncated)
+		return;
+	if (f->size < f->cursor) {
+		shrunk(f);
+		return;
+	}
+	f->shrunk_us = TIME_NONE;
+	if (changed && f->size == f->cursor && !trail_stands(f))
+		f->truncated = true;
+	else if (f->size > f->peak)
+		f->peak = f->size;
+}
+
+void file_refresh(struct tail_file *f)
+{
+	struct stat s;
+
+	if (f->where == FILE_FINISHED || f->where == FILE_ABSENT)
+		return;
+	if (f->fd < 0) {
+		if (stat(f->path, &s) < 0 || s.st_ino != f->inode || s.st_dev != f->device)
+			return; /* the scan will find out what became of it */
+		if ((uint64_t)s.st_size == f->size &&
+			s.st_mtim.tv_sec * INT64_C(1000000000) + s.st_mtim.tv_nsec == f->mtime_ns)
+			return;
+		if (file_open(f) < 0)
+			return;
+	}
+	if (fstat(f->fd, &s) == 0)
+		take_stat(f, &s);
+}
+
+bool file_intact(struct tail_file *f)
+{
+	if (f->from_store || (f->where != FILE_PRESENT && f->where != FILE_DETACHED) || file_open(f) < 0)
+		return false;
+	file_refresh(f);
+	if (!f->truncated && !trail_stands(f))
+		f->truncated = true;
+	return !f->truncated && f->size >= f->cursor;
+}
+
+/* ---- met again ---- */
+
+static bool only_nuls(const char *at, size_t n)
+{
+	return n == 0 || (at[0] == 0 && memcmp(at, at + 1, n - 1) == 0);
+}
+
+/* A crash of the machine may take the end of a log that was not yet on disk, while our position was: then the file is
+ * shorter than the offset, or ends in NULs, and is still the same log. To begin it anew would count everything twice. */
+static bool lost_its_end(struct tail_file *f)
+{
+	char now[FINGERPRINT_N];
+	uint32_t n = f->marker.n < FINGERPRINT_N ? f->marker.n : FINGERPRINT_N;
+
+	if (!f->tail->options.rebooted || !f->stored)
+		return false;
+	if (f->size >= f->stored_head.n && !fingerprint_holds(&f->stored_head, f->fd, 0))
+		return false;
+	if (f->size >= f->done)
+		return n && read_part(f, now, f->done - n, n) == n && only_nuls(now, n);
+	f->tail->stats.rewound_bytes += f->done - f->size;
+	log_warning("tail", "file lost its end in a crash; going on from its new end", "path", log_s(f->path), "bytes",
+		log_n((long long)(f->done - f->size)));
+	f->cursor = f->done = f->tried = f->size;
+	f->dirty = true;
+	return true;
+}
+
+void file_resume(struct tail_file *f)
+{
+	struct fingerprint head = file_head(f);
+	struct stat s;
+
+	if (fstat(f->fd, &s) < 0)
+		return;
+	f->size = (uint64_t)s.st_size;
+	f->changed_us = tail_time(f->tail);
+	if (f->size < f->done || !fingerprint_holds(&head, f->fd, 0) ||
+		!fingerprint_holds(&f->marker, f->fd, f->done - f->marker.n))
+		f->truncated = !(f->from_store && lost_its_end(f));
+	if (f->truncated)
+		return;
+	if (f->size > f->peak)
+		f->peak = f->size;
+	file_remember(f);
+	f->marker = fingerprint_of(f->trail, f->n_trail);
+}
+
+/* ---- reading ---- */
+
+static void pass_over(struct tail_file *f, uint64_t to)
+{
+	bool all_done = f->done == f->cursor;
+
+	f->tail->stats.nul_bytes_skipped += to - f->cursor;
+	if (f->hole_to != f->cursor || f->hole_to == 0)
+		f->hole_from = f->cursor;
+	f->hole_to = f->cursor = to;
+	if (f->tried < to)
+		f->tried = to;
+	file_remember(f);
+	if (!all_done)
+		return;
+	f->done = to;
+	f->marker = fingerprint_of(f->trail, f->n_trail);
+	f->dirty = true;
+}
+
+/* Where the NULs at the cursor end, or the cursor when nothing but NULs has come so far. `room` bytes at `to` are scratch. */
+static uint64_t nuls_end(const struct tail_file *f, char *to, size_t room)
+{
+	off_t data = lseek(f->fd, (off_t)f->cursor, SEEK_DATA);
+	uint64_t at = data < 0 ? f->cursor : (uint64_t)data;
+
+	if (data < 0 && errno == ENXIO)
+		return f->cursor;
+	while (at - f->cursor < NULS_MOST || (uint64_t)data == at) {
+		ssize_t n = pread(f->fd, to, room, (off_t)at);
+
+		if (n <= 0)
+			return f->cursor;
+		if (!only_nuls(to, (size_t)n)) {
+			for (ssize_t i = 0; to[i] == 0; i++)
+				at++;
+			return at;
+		}
+		at += (uint64_t)n;
+	}
+	return at;
+}
+
+/* One read of the bytes before the cursor and those behind it; -ESTALE when the former are not what they were. */
+static ssize_t read_behind(struct tail_file *f, char *to, size_t room)
+{
+	char before[FINGERPRINT_N];
+	struct iovec parts[] = {{before, f->n_trail}, {to, room}};
+	ssize_t n = preadv(f->fd, parts, 2, (off_t)(f->cursor - f->n_trail));
+
+	if (n < 0)
+		return -errno;
+	if (n < (ssize_t)f->n_trail || memcmp(before, f->trail, f->n_trail) != 0)
+		return -ESTALE;
+	return n - (ssize_t)f->n_trail;
+}
+
+static ssize_t read_bytes(struct tail_file *f, char *to, size_t room)
+{
+	ssize_t n = read_behind(f, to, room);
+
+	if (n > 0 && to[0] == 0 && !f->skipping) {
+		uint64_t end = nuls_end(f, to, room);
+
+		if (end == f->cursor) { /* perhaps room set aside for what is still to be written */
+			f->tried = f->size;
+			return 0;
+		}
+		pass_over(f, end);
+		n = read_behind(f, to, room);
+	}
+	if (n == -ESTALE) {
+		f->truncated = !f->network || f->size >= f->cursor;
+		tail_wake(f->tail);
+		return 0;
+	}
+	return n;
+}
+
+ssize_t tail_file_read(struct tail_file *f, char *to, size_t room, struct error *e)
+{
+	ssize_t n;
+	int r;
+
+	assert(room > 0 && f->where != FILE_FINISHED && f->where != FILE_ABSENT);
+	f->busy = false;
+	r = file_open(f);
+	if (r == -ESTALE || r == -ENOENT) {
+		f->tried = f->size;
+		tail_wake(f->tail);
+		file_ready_set(f);
+		return 0;
+	}
+	if (r == 0)
+		file_refresh(f);
+	n = r < 0 ? r : f->truncated || f->size < f->cursor ? 0 : read_bytes(f, to, room);
+	if (f->truncated)
+		tail_wake(f->tail);
+	if (n > 0) {
+		f->offered = f->cursor + (uint64_t)n;
+		f->at_end = (size_t)n < room;
+		f->read_final = f->at_end && tail_file_final(f);
+		f->busy = true;
+		if (f->offered > f->size)
+			f->size = f->offered;
+		if (f->offered > f->peak)
+			f->peak = f->offered;
+		return n;
+	}
+	f->tried = f->size; /* until it changes */
+	file_ready_set(f);
+	return n == 0 ? 0 : error_set(e, (int)n, "%s: cannot be read at offset %llu: %s", f->path,
+				   (unsigned long long)f->cursor, strerror((int)-n));
+}
+
+struct tail_mark tail_file_take(struct tail_file *f, const char *at, size_t n, bool skipping, int64_t newest_us)
+{
+	struct fingerprint marker;
+
+	assert(f->busy && f->cursor + n <= f->offered);
+	f->busy = false;
+	remember_taken(f, at, n);
+	f->cursor += n;
+	f->skipping = skipping;
+	f->tried = f->at_end ? f->offered : f->cursor;
+	f->offered_last = f->read_final;
+	marker = fingerprint_of(f->trail, f->n_trail);
+	file_settle(f);
+	return (struct tail_mark){
+		.file = f,
+		.offset = f->cursor,
+		.skipping = skipping,
+		.newest_us = newest_us,
+		.marker_n = marker.n,
+		.marker_hash = marker.hash,
+	};
+}
+
+void tail_advance(const struct tail_mark *m)
+{
+	struct tail_file *f = m->file;
+
+	assert(m->offset >= f->done && m->offset <= f->cursor);
+	f->done = m->offset;
+	f->done_skipping = m->skipping;
+	f->marker = (struct fingerprint){.n = m->marker_n, .hash = m->marker_hash};
+	if (f->hole_to > f->hole_from && f->done == f->hole_from && f->done < f->cursor) {
+		f->done = f->hole_to;
+		f->marker = fingerprint_of(f->trail, f->done == f->cursor ? f->n_trail : 0);
+	}
+	if (m->newest_us > f->newest_us)
+		f->newest_us = m->newest_us;
+	f->touched_us = clock_now(f->tail->options.clock);
+	f->dirty = true;
+	file_settle(f);
+}
+
+/* ---- asked by the caller ---- */
+
+void tail_file_busy_set(struct tail_file *f, bool busy)
+{
+	f->busy = busy;
+}
+
+void tail_file_time_set(struct tail_file *f, int64_t next_us)
+{
+	f->next_us = next_us;
+}
+
+int64_t tail_file_time(const struct tail_file *f)
+{
+	return f->next_us;
+}
+
+uint64_t tail_file_cursor(const struct tail_file *f)
+{
+	return f->cursor;
+}
+
+bool tail_file_skipping(const struct tail_file *f)
+{
+	return f->skipping;
+}
+
+uint64_t tail_file_unread(const struct tail_file *f)
+{
+	bool counts = f->where != FILE_FINISHED && f->where != FILE_ABSENT && !f->copy_of && !f->ignored;
+
+	return counts && f->size > f->cursor ? f->size - f->cursor : 0;
+}
+
+uint64_t tail_file_generation(const struct tail_file *f)
+{
+	return f->generation;
+}
+
+const char *tail_file_path(const struct tail_file *f)
+{
+	return f->path;
+}
+
+const char *tail_file_identity(const struct tail_file *f)
+{
+	return f->identity;
+}

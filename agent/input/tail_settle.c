@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What became of a file: whether it is a copy, was truncated, has ended, has bytes to read.
+ *
+ * copytruncate makes a copy and then empties the log. Everything in the copy is in the log too until that moment, so as long
+ * as the log still holds what was read of it the copy is left alone, and the log is read. When the log is found truncated, the
+ * copy is read from where the log had been read to: nothing twice, and nothing lost but what was written between the copying
+ * and the truncation. A copy that goes on by itself (somebody made a backup and wrote to it) is read from where the two part.
+ * One that was only thought to be a copy is read from its beginning.
+ *
+ * A log is given a new generation only by a scan (which looks for copies first) and only when nothing of it is under way, so
+ * the positions of the two always change in one transaction. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "input/tail_room.h"
+
+#include <assert.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DETACHED_US (600 * SECOND_US) /* a file renamed out of sight is held open that long after its last byte */
+
+/* ---- ready ---- */
+
+bool file_quiet(const struct tail_file *f)
+{
+	return tail_time(f->tail) - f->changed_us >= f->tail->options.partial_us;
+}
+
+/* While its bytes are out for decoding the answer is that of the moment they were read. */
+bool tail_file_final(const struct tail_file *f)
+{
+	if (f->busy)
+		return f->read_final;
+	return (f->unlinked || f->moved || f->where == FILE_DETACHED) && !f->truncated && file_quiet(f);
+}
+
+static bool has_bytes(const struct tail_file *f)
+{
+	bool readable = f->where == FILE_PRESENT || f->where == FILE_DETACHED;
+
+	if (!readable || f->fresh || f->copy_of || f->truncated || f->ignored || f->size <= f->cursor)
+		return false;
+	return f->size > f->tried || (!f->offered_last && tail_file_final(f));
+}
+
+void file_ready_set(struct tail_file *f)
+{
+	struct tail *t = f->tail;
+	bool ready = has_bytes(f);
+
+	if (ready == f->ready)
+		return;
+	f->ready = ready;
+	if (!ready) {
+		*(f->ready_before ? &f->ready_before->ready_after : &t->ready) = f->ready_after;
+		if (f->ready_after)
+			f->ready_after->ready_before = f->ready_before;
+		f->ready_before = f->ready_after = NULL;
+		return;
+	}
+	f->ready_before = NULL;
+	f->ready_after = t->ready;
+	if (t->ready)
+		t->ready->ready_before = f;
+	t->ready = f;
+}
+
+/* ---- copies ---- */
+
+static struct past past_of(const struct tail_file *f)
+{
+	return (struct past){
+		.head = file_head(f),
+		.marker = f->marker,
+		.offset = f->done,
+		.skipping = f->done_skipping,
+		.newest_us = f->newest_us,
+	};
+}
+
+/* Does f hold, up to the offset, what that one held? By its head and the bytes before the offset. */
+static bool continues(const struct tail_file *f, const struct past *p, uint64_t least)
+{
+	return p->offset >= least && p->head.n > 0 && p->marker.n > 0 && f->size >= p->offset && f->fd >= 0 &&
+		fingerprint_holds(&p->head, f->fd, 0) && fingerprint_holds(&p->marker, f->fd, p->offset - p->marker.n);
+}
+
+static void copy_of_set(struct tail_file *f, struct tail_file *original)
+{
+	f->tail->n_copies -= f->copy_of != NULL;
+	f->copy_of = original;
+	f->tail->n_copies += original != NULL;
+	f->fresh = false;
+}
+
+static void begin_at(struct tail_file *f, uint64_t offset, bool skipping, int64_t newest_us)
+{
+	copy_of_set(f, NULL);
+	file_begin(f, offset);
+	f->skipping = f->done_skipping = skipping;
+	f->peak = f->size;
+	if (offset == 0)
+		return;
+	f->newest_us = newest_us;
+	f->touched_us = clock_now(f->tail->options.clock);
+	f->dirty = true;
+	f->tail->stats.copies++;
+	log_info("tail", "a copy of what was read already; going on from there", "path", log_s(f->path), "offset",
+		log_n((long long)offset));
+}
+
+static void adopt(struct tail_file *f, const struct past *p)
+{
+	begin_at(f, p->offset, p->skipping, p->newest_us);
+}
+
+static bool same_bytes(int a, int b, uint64_t from, uint64_t end)
+{
+	char left[FINGERPRINT_N], right[FINGERPRINT_N];
+	size_t n = end - from < FINGERPRINT_N ? (size_t)(end - from) : FINGERPRINT_N;
+
+	return pread(a, left, n, (off_t)from) == (ssize_t)n && pread(b, right, n, (off_t)from) == (ssize_t)n &&
+		memcmp(left, right, n) == 0;
+}
+
+static uint64_t back_from(uint64_t end)
+{
+	return end < FINGERPRINT_N ? 0 : end - FINGERPRINT_N;
+}
+
+/* As far as both go: at the head, where the original was read to, and where the shorter of the two ends. */
+static bool begins_like(const struct tail_file *f, const struct tail_file *original)
+{
+	uint64_t end = f->size < original->size ? f->size : original->size, read = original->cursor;
+
+	return same_bytes(f->fd, original->fd, 0, end) && same_bytes(f->fd, original->fd, back_from(end), end) &&
+		(read > end || same_bytes(f->fd, original->fd, back_from(read), read));
+}
+
+static bool heads_agree(const char *head, size_t n, const struct tail_file *original)
+{
+	if (original->n_head < n)
+		n = original->n_head;
+	return n > 0 && memcmp(head, original->head, n) == 0;
+}
+
+/* Is f a copy of this one? Then it waits for it, or goes on where that one was left. */
+static bool is_copy_of(struct tail_file *f, struct tail_file *original, const char *head, size_t n)
+{
+	struct past p;
+
+	if (original == f || original->cursor == 0 || original->copy_of || original->where == FILE_FINISHED)
+		return false;
+	if (!original->from_store && !heads_agree(head, n, original))
+		return false;
+	if (file_intact(original)) {
+		if (!begins_like(f, original))
+			return false;
+		f->prefix = true;
+		copy_of_set(f, original);
+		return true;
+	}
+	p = past_of(original);
+	if (!(original->truncated && file_under_way(original)) && !continues(f, &p, COPY_LEAST))
+		return false;
+	if (original->where == FILE_ABSENT) {
+		adopt(f, &p);
+		file_release(original);
+		tail_file_where_set(original, FILE_FINISHED);
+	} else { /* truncated already: what becomes of f shows when the original begins its new generation */
+		f->prefix = false;
+		copy_of_set(f, original);
+		tail_wake(f->tail);
+	}
+	return true;
+}
+
+static bool is_compressed(const char *head, size_t n)
+{
+	static const char gzip[] = "\x1f\x8b", zstd[] = "\x28\xb5\x2f\xfd";
+
+	return (n >= 2 && memcmp(head, gzip, 2) == 0) || (n >= 4 && memcmp(head, zstd, 4) == 0);
+}
+
+/* A new file with its first bytes. */
+static void decide(struct tail_file *f)
+{
+	struct tail *t = f->tail;
+	char head[FINGERPRINT_N];
+	ssize_t n = file_open(f) < 0 ? 0 : pread(f->fd, head, sizeof head, 0);
+
+	if (n <= 0)
+		return;
+	f->fresh = false;
+	if (is_compressed(head, (size_t)n)) {
+		f->ignored = true;
+		t->stats.compressed++;
+		log_warning("tail", "file is compressed; passed over", "path", log_s(f->path));
+		return;
+	}
+	for (struct tail_file *other = t->files; other; other = other->after)
+		if (is_copy_of(f, other, head, (size_t)n))
+			return;
+	for (size_t i = 0; i < t->n_past; i++)
+		if (continues(f, &t->past[i], COPY_LEAST)) {
+			adopt(f, &t->past[i]);
+			return;
+		}
+}
+
+/* Still a copy? */
+static void compare(struct tail_file *f)
+{
+	struct tail_file *original = f->copy_of;
+
+	if (original->truncated || f->size == 0 || file_open(f) < 0)
+		return;
+	if (!file_intact(original)) {
+		if (original->truncated)
+			tail_wake(f->tail);
+		return;
+	}
+	if (!begins_like(f, original))
+		begin_at(f, 0, false, TIME_NONE);
+	else if (f->size > original->size)
+		begin_at(f, original->size, false, original->newest_us);
+}
+
+/* ---- truncation ---- */
+
+static void keep_past(struct tail *t, const struct past *p)
+{
+	if (p->offset < COPY_LEAST)
+		return;
+	if (t->n_past == PAST_MOST)
+		memmove(t->past, t->past + 1, --t->n_past * sizeof *t->past);
+	t->past[t->n_past++] = *p;
+}
+
+/* The copies of a log that was truncated stand for it now. Returns up to where they hold it. */
+static uint64_t let_copies_go(struct tail_file *original, const struct past *p)
+{
+	uint64_t held = 0;
+
+	for (struct tail_file *f = original->tail->files; f; f = f->after) {
+		if (f->copy_of != original)
+			continue;
+		file_refresh(f);
+		if (file_open(f) == 0 && continues(f, p, 1)) {
+			if (held == 0) {
+				adopt(f, p);
+				held = f->size;
+			} else { /* a second copy of the same: the first is read */
+				begin_at(f, f->size, false, p->newest_us);
+			}
+		} else {
+			begin_at(f, f->prefix && f->size < p->offset ? f->size : 0, false, p->newest_us);
+		}
+		file_ready_set(f);
+	}
+	return held;
+}
+
+static void turn_over(struct tail_file *f)
+{
+	struct tail *t = f->tail;
+	struct past p = past_of(f);
+	uint64_t held = t->n_copies ? let_copies_go(f, &p) : 0;
+	uint64_t read = held > f->cursor ? held : f->cursor;
+	uint64_t lost = f->peak > read ? f->peak - read : 0;
+
+	keep_past(t, &p);
+	t->stats.truncations++;
+	t->stats.truncated_bytes_unread += lost;
+	(lost ? log_warning("tail", "file was truncated with unread bytes", "path", log_s(f->path), "lost",
+			log_n((long long)lost))
+	      : log_info("tail", "file was truncated; it begins anew", "path", log_s(f->path)));
+	f->generation++;
+	f->truncated = false;
+	f->from_store = false;
+	f->shrunk_us = TIME_NONE;
+	f->hole_from = f->hole_to = 0;
+	f->n_head = f->n_trail = 0;
+	f->cursor = f->done = f->tried = 0;
+	f->skipping = f->done_skipping = f->offered_last = false;
+	f->marker = (struct fingerprint){0};
+	f->next_us = TIME_NONE;
+	f->touched_us = clock_now(t->options.clock);
+	f->dirty = true;
+	file_refresh(f);
+	f->peak = f->size;
+}
+
+/* ---- the end ---- */
+
+void file_release(struct tail_file *original)
+{
+	if (!original->tail->n_copies)
+		return;
+	for (struct tail_file *f = original->tail->files; f; f = f->after) {
+		if (f->copy_of != original)
+			continue;
+		file_refresh(f);
+		if (file_open(f) < 0)
+			copy_of_set(f, NULL);
+		else
+			begin_at(f, f->size < original->size ? f->size : original->size, false, original->newest_us);
+		file_ready_set(f);
+	}
+}
+
+/* Deleted and read to its end: over. Renamed out of sight: held for a while, then remembered only. */
+static void end(struct tail_file *f)
+{
+	bool read = f->cursor >= f->size || f->offered_last || f->copy_of || f->ignored;
+	int64_t quiet_us = tail_time(f->tail) - f->changed_us;
+
+	if (f->where != FILE_DETACHED || file_under_way(f) || !read || !file_quiet(f) || f->truncated)
+		return;
+	if (!f->unlinked && quiet_us < DETACHED_US)
+		return;
+	if (f->size > f->cursor && !f->copy_of && !f->ignored)
+		f->tail->stats.truncated_bytes_unread += f->size - f->cursor;
+	file_release(f);
+	copy_of_set(f, NULL);
+	file_close(f);
+	tail_file_where_set(f, f->unlinked ? FILE_FINISHED : FILE_ABSENT);
+}
+
+static bool wants_polling(const struct tail_file *f)
+{
+	bool away = f->moved || f->unlinked || f->where == FILE_DETACHED;
+
+	if (f->where != FILE_PRESENT && f->where != FILE_DETACHED)
+		return false;
+	return !f->watched || f->symlink || f->network || f->shrunk_us != TIME_NONE ||
+		(away && (!file_quiet(f) || f->cursor < f->size || f->unlinked));
+}
+
+void file_settle(struct tail_file *f)
+{
+	struct tail *t = f->tail;
+	bool here = f->where == FILE_PRESENT || f->where == FILE_DETACHED, polled;
+
+	if (here && f->fresh && f->size > 0)
+		decide(f);
+	if (here && f->copy_of)
+		compare(f);
+	if (here && f->truncated && !file_under_way(f)) {
+		if (t->scanning)
+			turn_over(f);
+		else
+			tail_wake(t);
+	}
+	end(f);
+	polled = wants_polling(f);
+	if (polled != f->polled)
+		t->n_polled = polled ? t->n_polled + 1 : t->n_polled - 1;
+	f->polled = polled;
+	file_ready_set(f);
+}
