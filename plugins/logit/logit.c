@@ -95,19 +95,32 @@ static double entropy(const struct row *r, const struct options *o, float *room)
 	return log1p(others) - slope / (1 + others);
 }
 
+/* log of the sum of exp(d), relative to the largest: holds where exp(d) itself would be zero. */
+static double log_sum(const float *d, size_t n)
+{
+	float largest = -INFINITY;
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		largest = d[i] > largest ? d[i] : largest;
+	for (size_t i = 0; i < n && largest > -INFINITY; i++)
+		sum += (double)expf(d[i] - largest);
+	return (double)largest + log(sum);
+}
+
 /* sum over the M largest p of p^g (1-p)^g, in logarithms: small p keep their share. Liu et al. 2023, equation 3. */
 static double gen(const struct row *r, const struct options *o, float *room)
 {
-	double others = row_others(r, 1), log_total = log1p(others);
 	size_t most = o->most < r->n ? o->most : r->n, n = 0;
-	float gamma = (float)o->gamma, shift = (float)log_total;
 
 	for (size_t c = 0; c < r->n; c++)
 		if (c != r->top)
 			room[n++] = row_distance(r, c);
+	double log_others = log_sum(room, n), log_total = log1p(exp(log_others));
+	/* The top class: log p = -log_total, log(1 - p) = log_others - log_total. */
+	double sum = exp(o->gamma * (log_others - 2 * log_total));
+	float gamma = (float)o->gamma, shift = (float)log_total;
 	top_partition(room, n, most - 1);
-	/* log p + log(1-p) of the top class is -log_total + (log others - log_total). */
-	double sum = others > 0 ? exp(o->gamma * (log(others) - 2 * log_total)) : 0;
 	for (size_t i = 0; i < most - 1; i++) {
 		float log_p = room[i] - shift;
 		sum += (double)expf(gamma * (log_p + logf(1 - expf(log_p))));
