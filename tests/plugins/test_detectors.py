@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every shipped detector against numpy and scipy, written here from the papers' formulas; and, where OODD_SHARED names a folder with
+the oracle's tables (data/clinc150/oracle), against those."""
+import json, os, subprocess, tempfile
+import numpy as np
+import pytest
+from scipy.special import logsumexp, softmax
+
+BUILD = os.environ.get("OODD_BUILD", ".")
+PLUGINS = os.path.join(BUILD, "plugins")
+RUN = os.path.join(BUILD, "tests/plugins/run_detector")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20261121)
+
+
+def check(name, ok, why=""):
+    print(("ok      " if ok else "FAILED  ") + name)
+    assert ok, f"{name}: {why}"
+
+
+def near(name, got, want, relative=1e-4, absolute=0.0):
+    """Every row within relative * |want| + absolute; says how near it came."""
+    got, want = np.asarray(got, float), np.asarray(want, float)
+    off = np.abs(got - want) / np.maximum(relative * np.abs(want) + absolute, 1e-300)
+    worst = int(np.nanargmax(off)) if len(off) else 0
+    ok = bool(len(off) == 0 or (np.all(np.isfinite(off)) and off[worst] <= 1))
+    check(f"{name}: {len(got)} rows, worst at {off[worst]:.2g} of what is allowed", ok, f"row {worst}: got {got[worst]!r}, want {want[worst]!r}")
+
+
+def write(path, logits=None, embedding=None, predicted=None):
+    n = len(logits if logits is not None else embedding)
+    width = lambda a: 0 if a is None else a.shape[1]
+    with open(path, "wb") as f:
+        np.array([n, width(logits), width(embedding), predicted is not None], np.int64).tofile(f)
+        for a in (logits, embedding):
+            if a is not None:
+                np.ascontiguousarray(a, np.float32).tofile(f)
+        if predicted is not None:
+            np.asarray(predicted, np.int32).tofile(f)
+
+
+class Refused(Exception):
+    pass
+
+
+def run(detector, rows, fit=None, **options):
+    """rows and fit: dicts for write(). Returns scores (NaN where unscored) and the bytes that fit wrote."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = lambda name: os.path.join(folder, name)
+        write(path("score"), **rows)
+        if fit:
+            write(path("fit"), **fit)
+        r = subprocess.run([RUN, PLUGINS, detector, path("fit") if fit else "-", path("score"), path("out")] +
+                           [f"{k}={v}" for k, v in options.items()], capture_output=True, text=True)
+        if r.returncode:
+            raise Refused(r.stderr.strip())
+        out = open(path("out"), "rb").read()
+    n = len(next(iter(rows.values())))
+    scores = np.frombuffer(out, np.float32, n).astype(float)
+    scores[np.frombuffer(out, np.uint8, n, 4 * n) != 0] = np.nan
+    return scores, out[5 * n + 8:]
+
+
+# ---- the formulas ----
+
+def msp(z):
+    p = softmax(z, axis=1)
+    a = p.argmax(1)
+    p[np.arange(len(p)), a] = 0
+    return p.sum(1)
+
+
+def energy(z, t=1.0):
+    return -t * logsumexp(z / t, axis=1)
+
+
+def log_softmax_parts(z):
+    log_p = z - logsumexp(z, axis=1, keepdims=True)
+    p = np.exp(log_p)
+    rest = np.array([[np.delete(r, c).sum() for c in range(len(r))] for r in p]) if z.shape[1] <= 32 else None
+    if rest is None:
+        rest = 1 - p
+        top = p.argmax(1)
+        q = p.copy()
+        q[np.arange(len(p)), top] = 0
+        rest[np.arange(len(p)), top] = q.sum(1)
+    return log_p, p, rest
+
+
+def entropy(z):
+    log_p, p, _ = log_softmax_parts(z)
+    return -(np.where(p > 0, p * log_p, 0)).sum(1)
+
+
+def gen(z, gamma=0.1, most=100):
+    log_p, p, rest = log_softmax_parts(z)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        term = np.where(rest > 0, np.exp(gamma * (log_p + np.log(rest))), 0)
+    order = np.argsort(-p, axis=1, kind="stable")[:, :most]
+    return np.take_along_axis(term, order, 1).sum(1)
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def moments(x, y, ridge):
+    ridged = lambda s: s + ridge * np.trace(s) / len(s) * np.eye(len(s))
+    classes = np.unique(y)
+    mean = np.array([x[y == c].mean(0) for c in classes])
+    residual = x - mean[np.searchsorted(classes, y)]
+    middle = x - x.mean(0)
+    return mean, np.linalg.inv(ridged(residual.T @ residual / len(x))), x.mean(0), np.linalg.inv(ridged(middle.T @ middle / len(x)))
+
+
+def quadratic(d, a):
+    return np.einsum("ij,jk,ik->i", d, a, d)
+
+
+def mahalanobis(x, y, q, ridge=1e-6, normalise=True):
+    x, q = (unit(x), unit(q)) if normalise else (x, q)
+    mean, s, _, _ = moments(x, y, ridge)
+    return np.min([quadratic(q - m, s) for m in mean], axis=0)
+
+
+def relative(x, y, q, ridge=1e-6, normalise=True):
+    near = mahalanobis(x, y, q, ridge, normalise)
+    x, q = (unit(x), unit(q)) if normalise else (x, q)
+    _, _, m, s0 = moments(x, y, ridge)
+    return near - quadratic(q - m, s0)
+
+
+def knn(x, q, k):
+    return np.sort(np.linalg.norm(unit(q)[:, None] - unit(x)[None], axis=2), axis=1)[:, k - 1]
+
+
+# ---- generated data ----
+
+def blobs(rng, n, d, classes, spread=2.0, stretch=3.0):
+    """Classes with one skewed covariance, as float32 would be logged."""
+    shape = rng.normal(size=(d, d)) * np.logspace(0, -stretch / 2, d)
+    mean = spread * rng.normal(size=(classes, d)) @ shape / np.sqrt(d)
+    y = rng.integers(0, classes, n)
+    return (1 + mean[y] + rng.normal(size=(n, d)) @ shape / np.sqrt(d)).astype(np.float32), y
+
+
+def test_logits(rng):
+    for classes in (2, 3, 10, 150, 1000, 3000):
+        for scale in (0.1, 3, 30):
+            z = (scale * rng.normal(size=(200, classes))).astype(np.float32)
+            z[0] = 0
+            z[1, :] = -50
+            z[1, 1] = 40
+            w, name = z.astype(float), f"{classes} classes, scale {scale}"
+            near("msp, " + name, run("msp", dict(logits=z))[0], msp(w), absolute=1e-12)
+            near("maxlogit, " + name, run("maxlogit", dict(logits=z))[0], -w.max(1))
+            near("energy, " + name, run("energy", dict(logits=z))[0], energy(w), absolute=1e-5)
+            near("energy, T 2.5, " + name, run("energy", dict(logits=z), temperature=2.5)[0], energy(w, 2.5), absolute=1e-5)
+            near("entropy, " + name, run("entropy", dict(logits=z))[0], entropy(w), absolute=1e-12)
+            near("gen, " + name, run("gen", dict(logits=z))[0], gen(w))
+            near("gen, gamma 0.5, M 5, " + name, run("gen", dict(logits=z), gamma=0.5, most=5)[0], gen(w, 0.5, 5), absolute=1e-12)
+
+
+def test_logits_odd_rows():
+    inf, nan = np.inf, np.nan
+    z = np.array([[1, 2, 3], [nan, 2, 3], [inf, 0, 0], [-inf, -inf, -inf], [-inf, 0, -inf], [0, 0, -inf], [1e30, 0, 0], [3e38, -3e38, 0]], np.float32)
+    for name in ("msp", "maxlogit", "energy", "entropy", "gen"):
+        s = run(name, dict(logits=z))[0]
+        check(f"{name}: NaN, inf and all -inf are not scored", np.isnan(s[1:4]).all(), str(s))
+        check(f"{name}: a probability of zero is fine", np.isfinite(s[[0, 4, 5, 6, 7]]).all(), str(s))
+    near("entropy of two equal classes and an impossible one", run("entropy", dict(logits=z[5:6]))[0], [np.log(2)])
+
+
+def test_distances(rng):
+    for d, classes, n in ((5, 2, 300), (16, 1, 300), (33, 7, 500), (64, 10, 800), (128, 150, 1500)):
+        x, y = blobs(rng, n, d, classes)
+        q = np.vstack([blobs(rng, 150, d, classes)[0], 3 * rng.normal(size=(50, d)).astype(np.float32), x[:20]])
+        fit, rows, w, v = dict(embedding=x, predicted=y), dict(embedding=q), x.astype(float), q.astype(float)
+        for normalise in (True, False):
+            name = f"{d} dimensions, {classes} classes, {'normalised' if normalise else 'raw'}"
+            o = dict(normalise=str(normalise).lower())
+            want = mahalanobis(w, y, v, normalise=normalise)
+            near("mahalanobis, " + name, run("mahalanobis", rows, fit, **o)[0], want)
+            # What is subtracted is as large as `want`, so that is what single-precision input can be held to near zero.
+            near("relative, " + name, run("relative", rows, fit, **o)[0], relative(w, y, v, normalise=normalise), absolute=2e-6 * np.median(want))
+        near(f"mahalanobis, {d} dimensions, ridge 0.1", run("mahalanobis", rows, fit, regularisation=0.1)[0], mahalanobis(w, y, v, 0.1))
+        again = [run(name, rows, fit)[1] for name in ("mahalanobis", "relative") for _ in (0, 1)]
+        check(f"fits are the same bits twice, {d} dimensions", again[0] == again[1] and again[2] == again[3])
+
+
+def test_distances_odd_rows(rng):
+    x, y = blobs(rng, 400, 20, 5)
+    q = x[:8].copy()
+    q[1, 3], q[2, 0], q[3] = np.nan, np.inf, 0
+    broken, label = x.copy(), y.copy()
+    broken[7, 2], broken[9] = np.nan, 0
+    label[11] = -1
+    keep = np.setdiff1d(np.arange(400), [7, 9, 11])
+    for name, want in (("mahalanobis", mahalanobis), ("relative", relative)):
+        s = run(name, dict(embedding=q), dict(embedding=broken, predicted=label))[0]
+        check(f"{name}: NaN, inf and a row without direction are not scored", np.isnan(s[1:4]).all() and np.isfinite(s[[0, 4, 5, 6, 7]]).all(), str(s))
+        w = want(x[keep].astype(float), y[keep], q[[0, 4, 5]].astype(float))
+        near(f"{name}: rows that cannot be used are left out of the fit", s[[0, 4, 5]], w, absolute=1e-4)
+    for name in ("mahalanobis", "relative"):
+        for text, fit in (("no scatter", dict(embedding=np.ones((50, 4)), predicted=np.zeros(50))),
+                          ("fewer than two rows", dict(embedding=np.full((50, 4), np.nan), predicted=np.zeros(50))),
+                          ("fewer than two rows", dict(embedding=np.ones((50, 4)), predicted=np.full(50, -1)))):
+            try:
+                run(name, dict(embedding=np.ones((1, 4))), fit)
+                check(f"{name}: {text}", False, "was not refused")
+            except Refused as r:
+                check(f"{name}: refuses: {text}", text in str(r), str(r))
+
+
+def test_few_rows(rng):
+    x, y = blobs(rng, 40, 64, 4)
+    s = run("mahalanobis", dict(embedding=x), dict(embedding=x, predicted=y), regularisation=0.01)[0]
+    near("mahalanobis: fewer rows than dimensions", s, mahalanobis(x.astype(float), y, x.astype(float), 0.01), relative=1e-3)
+
+
+# ---- the oracle ----
+
+def lines(path):
+    return subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout.decode().splitlines()
+
+
+def table(path):
+    rows = [line.split(",") for line in lines(path)]
+    return {name: np.array([float(r[i]) for r in rows[1:]]) for i, name in enumerate(rows[0]) if name != "id"}
+
+
+@pytest.mark.skipif("OODD_SHARED" not in os.environ, reason="OODD_SHARED is not set: a folder that holds data/clinc150 and its oracle")
+def test_oracle():
+    shared = os.environ["OODD_SHARED"]
+    folder = os.path.join(shared, "data/clinc150")
+    take = lambda name, field: np.array([json.loads(line)[field] for line in lines(os.path.join(folder, name + ".jsonl.zst"))], np.float32)
+    oracle = table(os.path.join(folder, "oracle/scores_stream_all.csv.zst"))
+    train, train_logits, stream, logits = take("reference_train", "embedding"), take("reference_train", "logits"), take("stream", "embedding"), take("stream", "logits")
+    fit = dict(embedding=train, predicted=train_logits.argmax(1))
+    near("oracle: msp", run("msp", dict(logits=logits))[0], oracle["msp"], 0, 1e-4)
+    for name in ("maxlogit", "energy", "entropy", "gen"):
+        near("oracle: " + name, run(name, dict(logits=logits))[0], oracle[name])
+    for column, ridge in (("mahalanobis_pred", 1e-6), ("mahalanobis_pred_reg1e-3", 1e-3)):
+        near("oracle: " + column, run("mahalanobis", dict(embedding=stream), fit, normalise="false", regularisation=ridge)[0], oracle[column])
+    for column, ridge in (("rmd_pred", 1e-6), ("rmd_pred_reg1e-3", 1e-3)):
+        got = run("relative", dict(embedding=stream), fit, normalise="false", regularisation=ridge)[0]
+        w = relative(train.astype(float), fit["predicted"], stream.astype(float), ridge, False)
+        near("numpy on what the plugin saw: " + column, got, w)
+        # One of 7,100 rows lies at -0.0017 between terms of 90, where the embedding's own single precision is 4e-7.
+        near("oracle: " + column, got, oracle[column], absolute=1e-6)
