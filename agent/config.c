@@ -5,6 +5,7 @@
 #include "config_parts.h"
 
 #include "base/log.h"
+#include "base/place.h"
 #include "lua/sandbox.h"
 
 #include <errno.h>
@@ -281,17 +282,6 @@ static void fill_blocks(struct evaluation *v, struct config *c, const struct con
 	}
 }
 
-char *config_script_path(const char *name)
-{
-	const char *tree = getenv("OODD_TREE");
-	char *path = tree ? mem_format("%s/scripts/%s", tree, name) : NULL;
-
-	if (path && access(path, R_OK) == 0)
-		return path;
-	free(path);
-	return mem_format("%s/%s", OODD_DATADIR, name);
-}
-
 static char **one_path(char *path)
 {
 	char **list = mem_alloc(sizeof *list);
@@ -303,14 +293,12 @@ static char **one_path(char *path)
 /* What is not said: the shipped rule, and where detectors are. */
 static void fill_shipped(struct config *c)
 {
-	const char *built = getenv("OODD_BUILD_PLUGINS");
-
 	if (!c->rules) {
-		c->rules = one_path(config_script_path("rules/default.lua"));
+		c->rules = one_path(place_script("rules/default.lua"));
 		c->n_rules = 1;
 	}
 	if (!c->plugins) {
-		c->plugins = one_path(built && *built ? mem_copy_text(built) : mem_copy_text(OODD_LIBDIR "/plugins"));
+		c->plugins = one_path(place_plugins());
 		c->n_plugins = 1;
 	}
 }

@@ -94,9 +94,6 @@ struct config {
 	size_t n_origins, origins_room;
 };
 
-/* Where a script that comes with oodd is looked for: $OODD_TREE/scripts/<name> (a build tree), then <datadir>/oodd/<name>. The first that
- * exists, else the last. The caller's. */
-char *config_script_path(const char *name);
 /* Read `path`. On mistakes returns -EINVAL (or -ENOENT) and puts ALL of them into `errors`, one per line,
  * "oodd.lua:14: model "cats": unknown key 'windw'; did you mean 'window'?". Owned by the caller: config_close. */
 int config_read(const char *path, struct config **ret, struct buf *errors);

@@ -3,6 +3,7 @@
  * files that are there, secrets that are kept. And the end of a configuration. */
 #include "config_parts.h"
 
+#include "base/place.h"
 #include "base/words.h"
 
 #include <errno.h>
@@ -70,7 +71,7 @@ static const struct kind *find_kind(const char *name)
 /* Names of the shipped scripts, for a suggestion: "…/endpoints/slack.lua" is slack. */
 static size_t script_names(glob_t *g, const char *names[MOST_KINDS])
 {
-	char *pattern = config_script_path("endpoints");
+	char *pattern = place_script("endpoints");
 	char *globbed = mem_format("%s/*.lua", pattern);
 	size_t n = 0;
 
@@ -111,7 +112,7 @@ static void find_script(struct reading *r, const struct config *c, struct endpoi
 	bool is_path = strchr(e->kind, '/') || (strlen(e->kind) > 4 && strcmp(e->kind + strlen(e->kind) - 4, ".lua") == 0);
 	char *name = mem_format("endpoints/%s.lua", e->kind);
 
-	e->script = is_path ? table_path(r, e->kind) : config_script_path(name);
+	e->script = is_path ? table_path(r, e->kind) : place_script(name);
 	free(name);
 	if (access(e->script, R_OK) == 0)
 		return;

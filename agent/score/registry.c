@@ -16,12 +16,17 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/place.h"
 #include "base/words.h"
 
 #define MOST_DIRS 32
 
+/* Takes dir; one that is there already is not looked into twice. */
 static void dirs_add(char **dirs, size_t *n, char *dir)
 {
+	for (size_t i = 0; i < *n; i++)
+		if (!strcmp(dirs[i], dir))
+			*dir = '\0';
 	if (*n < MOST_DIRS && *dir)
 		dirs[(*n)++] = dir;
 	else
@@ -37,25 +42,6 @@ static void dirs_add_path(char **dirs, size_t *n, const char *path)
 	}
 }
 
-/* build/agent/oodd has build/plugins beside its folder, and the config.status that only a build tree has. NULL elsewhere. */
-static char *build_tree_dir(void)
-{
-	char exe[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-	char *tree = NULL;
-
-	exe[n < 0 ? 0 : n] = 0;
-	for (int up = 0; up < 2; up++)
-		if (strrchr(exe, '/'))
-			*strrchr(exe, '/') = 0;
-	char *marker = mem_format("%s/config.status", exe), *plugins = mem_format("%s/plugins", exe);
-	if (access(marker, F_OK) == 0 && access(plugins, F_OK) == 0)
-		tree = mem_copy_text(plugins);
-	free(marker);
-	free(plugins);
-	return tree;
-}
-
 char **plugin_default_dirs(const char *const *configured, size_t n)
 {
 	char **dirs = mem_zero(MOST_DIRS + 1, sizeof *dirs);
@@ -64,8 +50,7 @@ char **plugin_default_dirs(const char *const *configured, size_t n)
 	for (size_t i = 0; i < n; i++)
 		dirs_add(dirs, &found, mem_copy_text(configured[i]));
 	dirs_add_path(dirs, &found, secure_getenv("OODD_PLUGIN_PATH"));
-	char *tree = build_tree_dir();
-	dirs_add(dirs, &found, tree ? tree : mem_copy_text(OODD_LIBDIR "/plugins"));
+	dirs_add(dirs, &found, place_plugins());
 	return dirs;
 }
 

@@ -25,9 +25,9 @@ static char folder[] = "/tmp/oodd-test-plugin-XXXXXX";
 static const char *built(const char *name)
 {
 	static char path[PATH_MAX];
-	const char *plugins = getenv("OODD_BUILD_PLUGINS");
+	const char *build = getenv("OODD_BUILD");
 
-	snprintf(path, sizeof path, "%s/%s", plugins ? plugins : "plugins", name);
+	snprintf(path, sizeof path, "%s/plugins/%s", build ? build : ".", name);
 	return path;
 }
 
