@@ -37,7 +37,7 @@ struct decode_options {
 /* A rejected record: where it stands in the chunk. */
 struct reject {
 	uint64_t offset;         /* in the file */
-	uint64_t length;         /* whole record */
+	uint64_t length;         /* whole record; of one that is too long, only as far as it was read */
 	const char *at;          /* its first `kept` bytes, in the chunk */
 	uint32_t kept;
 	enum reject_reason reason;
@@ -45,10 +45,11 @@ struct reject {
 };
 
 /* What one chunk held. Reused from chunk to chunk: decoded_reset keeps memory. Text in it borrows the chunk's bytes. */
+#define DECODED_REJECTS_MOST 4096 /* kept of one chunk; `counts` have them all */
 struct decoded {
 	struct batch **batches;  /* one for each stream met, rows in file order */
 	size_t n_batches;        /* those with rows come first */
-	struct reject *rejects;
+	struct reject *rejects;  /* in file order; blank lines are only counted */
 	size_t n_rejects;
 	struct counts counts;    /* read and rejected; the rest is left to others */
 	size_t consumed;         /* bytes up to the end of the last record dealt with */
