@@ -375,7 +375,9 @@ static void on_change(void *context, const char *directory, const char *name, bo
 	char *path = mem_format("%s/%s", strcmp(directory, "/") == 0 ? "" : directory, name);
 	struct tail_file *f = index_get(&t->by_path, path);
 
-	if (f && !entry) {
+	if (f && f->ready && !entry) {
+		; /* it will be looked at when it is read */
+	} else if (f && !entry) {
 		file_refresh(f);
 		file_settle(f);
 	} else if (f || tail_wants(t, path)) {

@@ -43,7 +43,8 @@ bool file_under_way(const struct tail_file *f)
 /* Only one that a path leads to can be opened again. */
 static bool may_close(const struct tail_file *f)
 {
-	return f->fd >= 0 && f->where == FILE_PRESENT && !file_under_way(f) && !f->truncated && !f->unlinked && !f->copy_of;
+	return f->fd >= 0 && f->where == FILE_PRESENT && !file_under_way(f) && !f->truncated && !f->unlinked && !f->copy_of &&
+		f != f->tail->pinned;
 }
 
 /* Those read to their end first, the longest quiet first. */
@@ -201,7 +202,7 @@ static void take_stat(struct tail_file *f, const struct stat *s)
 		return;
 	}
 	f->shrunk_us = TIME_NONE;
-	if (changed && f->size == f->cursor && !trail_stands(f))
+	if (changed && !trail_stands(f))
 		f->truncated = true;
 	else if (f->size > f->peak)
 		f->peak = f->size;
@@ -408,7 +409,7 @@ struct tail_mark tail_file_take(struct tail_file *f, const char *at, size_t n, b
 	remember_taken(f, at, n);
 	f->cursor += n;
 	f->skipping = skipping;
-	f->tried = f->at_end ? f->offered : f->cursor;
+	f->tried = n == 0 && f->at_end ? f->offered : f->cursor;
 	f->offered_last = f->read_final;
 	marker = fingerprint_of(f->trail, f->n_trail);
 	file_settle(f);

@@ -83,6 +83,7 @@ struct tail {
 	tail_ready_fn *on_ready;
 	void *context;
 	struct tail_file *files, *ready;
+	const struct tail_file *pinned; /* being compared with others: stays open */
 	struct index by_identity, by_path, by_former, refused_by_path;
 	struct refused *refused;     /* tail_scan.c: what could not be opened */
 	struct past past[PAST_MOST];

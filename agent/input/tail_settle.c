@@ -78,11 +78,38 @@ static struct past past_of(const struct tail_file *f)
 	};
 }
 
+/* NULs before the offset are those of a hole and prove nothing: any sparse log has them. Where only a hole was passed over
+ * nothing was read either, so there is nothing to go on from. */
+static bool is_text(const char *at, size_t n)
+{
+	return n > 0 && (at[0] != 0 || memcmp(at, at + 1, n - 1) != 0);
+}
+
+static bool has_text_before(const struct tail_file *f, const struct past *p)
+{
+	char before[FINGERPRINT_N];
+	size_t n = p->marker.n < sizeof before ? p->marker.n : sizeof before;
+
+	return pread(f->fd, before, n, (off_t)(p->offset - n)) == (ssize_t)n && is_text(before, n);
+}
+
+/* Does f hold before that one's cursor what was read there? From memory: the file itself may have changed since. */
+static bool holds_trail_of(const struct tail_file *f, const struct tail_file *original)
+{
+	char there[FINGERPRINT_N];
+	size_t n = original->n_trail;
+
+	return f->size >= original->cursor && is_text(original->trail, n) &&
+		pread(f->fd, there, n, (off_t)(original->cursor - n)) == (ssize_t)n &&
+		memcmp(there, original->trail, n) == 0;
+}
+
 /* Does f hold, up to the offset, what that one held? By its head and the bytes before the offset. */
 static bool continues(const struct tail_file *f, const struct past *p, uint64_t least)
 {
 	return p->offset >= least && p->head.n > 0 && p->marker.n > 0 && f->size >= p->offset && f->fd >= 0 &&
-		fingerprint_holds(&p->head, f->fd, 0) && fingerprint_holds(&p->marker, f->fd, p->offset - p->marker.n);
+		fingerprint_holds(&p->head, f->fd, 0) &&
+		fingerprint_holds(&p->marker, f->fd, p->offset - p->marker.n) && has_text_before(f, p);
 }
 
 static void copy_of_set(struct tail_file *f, struct tail_file *original)
@@ -161,7 +188,7 @@ static bool is_copy_of(struct tail_file *f, struct tail_file *original, const ch
 		return true;
 	}
 	p = past_of(original);
-	if (!(original->truncated && file_under_way(original)) && !continues(f, &p, COPY_LEAST))
+	if (original->truncated && file_under_way(original) ? !holds_trail_of(f, original) : !continues(f, &p, COPY_LEAST))
 		return false;
 	if (original->where == FILE_ABSENT) {
 		adopt(f, &p);
@@ -342,10 +369,12 @@ void file_settle(struct tail_file *f)
 	struct tail *t = f->tail;
 	bool here = f->where == FILE_PRESENT || f->where == FILE_DETACHED, polled;
 
+	t->pinned = f;
 	if (here && f->fresh && f->size > 0)
 		decide(f);
 	if (here && f->copy_of)
 		compare(f);
+	t->pinned = NULL;
 	if (here && f->truncated && !file_under_way(f)) {
 		if (t->scanning)
 			turn_over(f);
