@@ -60,7 +60,8 @@ struct measure {
 	double tolerance;        /* KL radius of the composite null */
 	double n_records;        /* reference records behind `mean` */
 	double n_effective;      /* the same, after the design effect */
-	size_t n_windows;        /* null windows behind kappa */
+	size_t n_windows;        /* windows behind kappa */
+	double memory;           /* autocorrelation time of those windows, >= 1: evidence counts for one part in so many */
 	bool judged;             /* false: too little data; then `why` says what is missing */
 	char *why;               /* NULL when judged */
 };

@@ -165,7 +165,7 @@ static bool base_fits(const struct measure *m)
 
 static bool learned_fits(const struct measure *m)
 {
-	double all[] = {m->kappa, m->tolerance, m->n_records, m->n_effective};
+	double all[] = {m->kappa, m->tolerance, m->n_records, m->n_effective, m->memory};
 
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		if (!(isfinite(all[i]) && all[i] >= 0.0))

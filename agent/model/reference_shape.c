@@ -93,6 +93,7 @@ static const struct field measure_fields[] = {
 	{"n_records", REAL, AT(n_records), 0, 0, NULL},
 	{"n_effective", REAL, AT(n_effective), 0, 0, NULL},
 	{"n_windows", SIZE, AT(n_windows), 0, 0, NULL},
+	{"memory", REAL, AT(memory), 0, 0, NULL},
 	{"judged", TRUTH, AT(judged), 0, 0, NULL},
 	{"why", TEXT, AT(why), 0, 0, NULL},
 };

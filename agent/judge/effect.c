@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From bins to a sentence: "mean 40.4 -> 123 (> 99: 0.0 % -> 23 %)". */
+#include "judge/effect.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "judge/caution.h"
+#include "stats/divergence.h"
+#include "stats/evidence.h"
+
+#define FIXED_POINT 0x1p20 /* of window sums, see model/measure.h */
+#define ORDERED_MOST (MEASURE_MOST_EDGES + 3)
+
+/* PSI from which a shift is this bad. */
+static const double severities[] = { .1, .25, 1 };
+
+int effect_severity(double psi, double smallest_effect)
+{
+	int severity = psi >= smallest_effect;
+
+	for (size_t i = 0; severity && i < sizeof severities / sizeof *severities; i++)
+		severity += psi >= severities[i];
+	return severity;
+}
+
+/* PSI of shares with as many records added to the reference's own as it has bins: an empty bin is then no disaster. */
+static double steady_psi(const struct measure *m, const double *q, double n)
+{
+	double prior = (double)m->n, sum = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		double after = (n * q[i] + prior * m->mean[i]) / (n + prior);
+		sum += (after - m->mean[i]) * log(after / m->mean[i]);
+	}
+	return sum;
+}
+
+/* What windows drawn from the reference show on average: chi-square over n, at the size their spread gives them. */
+static double chance_psi(const struct measure *m, double n)
+{
+	double shrunk = n / (n + (double)m->n), sum = 0, spread = 1 + (n - 1) / (m->kappa + 1);
+
+	for (size_t i = 0; i < m->n; i++)
+		sum += 1 - m->mean[i];
+	return shrunk * shrunk * sum * spread / n;
+}
+
+double effect_of_level(const struct measure *m, const double *level)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		sum += (level[i] - m->mean[i]) * log(level[i] / m->mean[i]);
+	return sum;
+}
+
+/* The numeric bins in order of value, and where each ends; all of `below` stands at least, all of `above` at most. */
+static size_t ordered(const struct measure *m, const double *shares, double *to, double *end)
+{
+	size_t k = 0;
+	double all = 0;
+
+	if (m->below != MEASURE_NO_BIN)
+		to[k] = shares[m->below], end[k++] = m->least;
+	for (size_t i = 0; i <= m->n_edges; i++)
+		to[k] = shares[i], end[k++] = i < m->n_edges ? m->edges[i] : fmax(m->most, i ? m->edges[i - 1] : m->least);
+	if (m->above != MEASURE_NO_BIN)
+		to[k] = shares[m->above], end[k] = end[k - 1], k++;
+	for (size_t i = 0; i < k; i++)
+		all += to[i];
+	for (size_t i = 0; i < k; i++)
+		to[i] /= all > 0 ? all : 1;
+	return k;
+}
+
+/* Mean of the window, NAN when it holds no number. */
+static double mean_after(const struct measure *m, const int64_t *v)
+{
+	if (m->sums == MEASURE_NO_BIN || v[m->sums + 1] == 0)
+		return NAN;
+	return m->centre + m->scale * ((double)v[m->sums] / FIXED_POINT / (double)v[m->sums + 1]);
+}
+
+static void fill_sizes(const struct measure *m, const int64_t *v, const double *q, struct finding *to)
+{
+	double p_in_order[ORDERED_MOST], q_in_order[ORDERED_MOST], end[ORDERED_MOST], after = mean_after(m, v);
+
+	to->psi = divergence_psi(m->mean, q, m->n);
+	to->js = divergence_js_bits(m->mean, q, m->n);
+	to->ks = to->w1 = NAN;
+	if (m->n_words > 0)
+		return;
+	ordered(m, m->mean, p_in_order, end);
+	size_t k = ordered(m, q, q_in_order, end);
+	to->ks = divergence_ks(p_in_order, q_in_order, k);
+	if (m->sums == MEASURE_NO_BIN)
+		return;
+	/* Bins cannot say how far beyond the reference a value lies; the mean can. */
+	to->w1 = divergence_w1(p_in_order, q_in_order, k, fmin(m->least, end[0]), end) / m->scale;
+	if (!isnan(after))
+		to->w1 = fmax(to->w1, fabs(after - m->centre) / m->scale);
+}
+
+/* The bin whose share says most about the change. For p-values all that are at most 0.01 count as one: bin 0 of the answer is
+ * the first edge at or above it. */
+static size_t telling_bin(const struct measure *m, const double *q, double n)
+{
+	double most = -1, prior = (double)m->n;
+	size_t bin = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		double after = (n * q[i] + prior * m->mean[i]) / (n + prior);
+		double says = (after - m->mean[i]) * log(after / m->mean[i]);
+		if (says > most)
+			most = says, bin = i;
+	}
+	return bin;
+}
+
+/* "0.02 %", "1.0 %", "23 %". */
+static const char *percent(double share, char *to, size_t n)
+{
+	double x = 100 * share;
+
+	snprintf(to, n, x >= 9.95 ? "%.0f %%" : x >= .095 || x == 0 ? "%.1f %%" : "%.2g %%", x);
+	return to;
+}
+
+static void p_value_words(const struct measure *m, const double *q, struct finding *to)
+{
+	size_t up_to = 0;
+	double before = 0, after = 0;
+	char one[16], two[16];
+
+	while (up_to + 1 < m->n_edges && m->edges[up_to] < .01 - 1e-12)
+		up_to++;
+	for (size_t i = 0; i <= up_to; i++)
+		before += m->mean[i], after += q[i];
+	to->before = before;
+	to->after = after;
+	snprintf(to->change, sizeof to->change, "p <= %.3g: %s -> %s of records", m->n_edges ? m->edges[up_to] : 1,
+		percent(before, one, sizeof one), percent(after, two, sizeof two));
+}
+
+static void bin_words(const struct measure *m, size_t bin, const double *q, char *to, size_t n)
+{
+	char words[80], one[16], two[16];
+
+	if (bin == m->other)
+		snprintf(words, sizeof words, "%s", "values never seen before");
+	else
+		measure_bin_words(m, bin, words, sizeof words);
+	snprintf(to, n, "%s: %s -> %s", words, percent(m->mean[bin], one, sizeof one), percent(q[bin], two, sizeof two));
+}
+
+static void words(const struct measure *m, const int64_t *v, const double *q, double n, struct finding *to)
+{
+	size_t bin = telling_bin(m, q, n);
+	double after = mean_after(m, v);
+	char share[140];
+
+	bin_words(m, bin, q, share, sizeof share);
+	if (m->kind == MEASURE_NUMERIC && !isnan(after) && bin != m->missing && bin != m->mistyped) {
+		to->before = m->centre;
+		to->after = after;
+		snprintf(to->change, sizeof to->change, "mean %.4g -> %.4g (%s)", m->centre, after, share);
+	} else {
+		to->before = m->mean[bin];
+		to->after = q[bin];
+		snprintf(to->change, sizeof to->change, "%s", share);
+	}
+}
+
+double effect_fill(const struct measure *m, const int64_t *v, double *q, struct finding *to)
+{
+	double n = (double)divergence_shares(v + m->first, m->n, q);
+
+	to->psi = to->ks = to->w1 = to->js = to->before = to->after = NAN;
+	if (n == 0 || !m->mean)
+		return 0;
+	fill_sizes(m, v, q, to);
+	if (m->kind == MEASURE_P_VALUE)
+		p_value_words(m, q, to);
+	else
+		words(m, v, q, n, to);
+	return fmax(0, steady_psi(m, q, n) - chance_psi(m, n));
+}
+
+/* The bin to fill: small p-values, else one that holds a fair share. */
+static double share_to_fill(const struct measure *m)
+{
+	double small = 0;
+
+	if (m->kind != MEASURE_P_VALUE)
+		return 1 / (double)(m->n_edges ? m->n_edges + 1 : m->n);
+	for (size_t i = 0; i < m->n_edges && m->edges[i] <= .01 + 1e-12; i++)
+		small += m->mean[i];
+	return fmax(small, 1e-4);
+}
+
+double effect_visible(const struct measure *m, int64_t n, double log_needed)
+{
+	double still = share_to_fill(m), near[2], null[2] = { still, 1 - still };
+
+	for (double share = .01; share < 1 && n > 0; share += .01) {
+		double at = still + share * (1 - still), moved[2] = { at, 1 - at };
+		int64_t counts[2] = { (int64_t)lround((double)n * at), 0 };
+		counts[1] = n - counts[0];
+		evidence_nearest(null, moved, fmax(m->tolerance, 1e-6), 2, near);
+		if (evidence_dm(m->kappa, moved, counts, 2) - evidence_dm(m->kappa, near, counts, 2) > log_needed)
+			return share;
+	}
+	return 1;
+}

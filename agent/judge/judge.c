@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A window is put to every measure's track; their weighted sum is put to the budget; who carries it is named. The order of the
+ * judgement can be read in judge_window. */
+#include "judge/judge.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "judge/effect.h"
+#include "judge/track.h"
+#include "model/pack.h"
+#include "stats/evidence.h"
+#include "stats/special.h"
+
+#define JUDGE_FORMAT 1
+/* Records of new kinds are what oodd is for: their measure has a quarter of the weight, the others share the rest. */
+#define P_VALUE_WEIGHT .25
+/* A measure whose evidence began to rise at most so many windows after an alarm belongs to its cause. */
+#define SAME_CAUSE_WINDOWS 2
+/* Evidence is taken from smaller windows too; but they are not called quiet. */
+#define LEAST_RECORDS 20
+
+struct judge {
+	const struct reference *r;
+	struct judge_options options;
+	double log_budget;
+	struct track *tracks;
+	double *log_weight;   /* of each measure; -INFINITY when it is not judged */
+	double *q;            /* scratch: as wide as the widest measure */
+	size_t *order;        /* scratch, one for each measure, as are the next: measures by weighted log_m */
+	double *weighted, *sorted, *log_e, *log_m;
+	bool *moved;
+	int64_t window;       /* judged so far */
+	int64_t fresh_window; /* of the last fresh alarm; -1 */
+};
+
+static double log_budget(const struct judge_options *o, int64_t window_us)
+{
+	double windows = (double)o->per_us / (o->false_alarms * (double)window_us);
+
+	return log(fmax(windows, o->least_budget));
+}
+
+static void weights_make(struct judge *j)
+{
+	double p = 0, rest = 0;
+
+	for (size_t i = 0; i < j->r->n_measures; i++)
+		*(j->r->measures[i].kind == MEASURE_P_VALUE ? &p : &rest) += j->r->measures[i].judged;
+	for (size_t i = 0; i < j->r->n_measures; i++) {
+		const struct measure *m = &j->r->measures[i];
+		double p_share = rest == 0 ? 1 : P_VALUE_WEIGHT, rest_share = p == 0 ? 1 : 1 - P_VALUE_WEIGHT;
+		double share = m->kind == MEASURE_P_VALUE ? p_share / p : rest_share / rest;
+		j->log_weight[i] = m->judged ? log(share) : -INFINITY;
+	}
+}
+
+struct judge *judge_open(const struct reference *r, const struct judge_options *options)
+{
+	struct judge *j = mem_zero(1, sizeof *j);
+	size_t widest = 1;
+
+	assert(options->false_alarms > 0 && options->per_us > 0 && options->smallest_effect >= 0);
+	*j = (struct judge){ .r = r, .options = *options, .fresh_window = -1 };
+	j->log_budget = log_budget(options, options->window_us ? options->window_us : r->window_us);
+	j->tracks = mem_zero(r->n_measures + 1, sizeof *j->tracks);
+	for (size_t i = 0; i < r->n_measures; i++) {
+		track_open(&j->tracks[i], &r->measures[i], options->smallest_effect);
+		widest = r->measures[i].n > widest ? r->measures[i].n : widest;
+	}
+	j->q = mem_alloc(widest * sizeof *j->q);
+	j->log_weight = mem_alloc((r->n_measures + 1) * sizeof *j->log_weight);
+	j->order = mem_alloc((r->n_measures + 1) * sizeof *j->order);
+	j->weighted = mem_alloc((r->n_measures + 1) * sizeof *j->weighted);
+	j->sorted = mem_alloc((r->n_measures + 1) * sizeof *j->sorted);
+	j->log_e = mem_alloc((r->n_measures + 1) * sizeof *j->log_e);
+	j->log_m = mem_alloc((r->n_measures + 1) * sizeof *j->log_m);
+	j->moved = mem_alloc((r->n_measures + 1) * sizeof *j->moved);
+	weights_make(j);
+	return j;
+}
+
+void judge_close(struct judge *j)
+{
+	if (!j)
+		return;
+	for (size_t i = 0; i < j->r->n_measures; i++)
+		track_done(&j->tracks[i]);
+	free(j->tracks);
+	free(j->q);
+	free(j->log_weight);
+	free(j->order);
+	free(j->weighted);
+	free(j->sorted);
+	free(j->log_e);
+	free(j->log_m);
+	free(j->moved);
+	free(j);
+}
+
+/* Heaviest first; equal ones as in the reference. */
+static void sort_by_weight(struct judge *j)
+{
+	size_t n = j->r->n_measures;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t at = i;
+		while (at > 0 && j->weighted[j->order[at - 1]] < j->weighted[i]) {
+			j->order[at] = j->order[at - 1];
+			at--;
+		}
+		j->order[at] = i;
+	}
+}
+
+/* log of the sum over measures. Weights are fixed when the judge opens: a settling measure leaves the sum and its weight
+ * stays unused, so that the sum remains an e-detector whatever was latched (README.md). */
+static double weigh(struct judge *j)
+{
+	double sum = -INFINITY;
+
+	for (size_t i = 0; i < j->r->n_measures; i++) {
+		j->weighted[i] = j->log_weight[i] + track_log_m(&j->tracks[i]);
+		sum = special_log_add(sum, j->weighted[i]);
+	}
+	sort_by_weight(j);
+	return sum;
+}
+
+/* How many of the heaviest measures to name when the sum passes the budget: those that e-BH names at the budget's level; where it
+ * names none (several carry the sum together), those that make up nine tenths of it. */
+static size_t named(struct judge *j, double sum)
+{
+	size_t n = j->r->n_measures, by_ebh;
+	double part = -INFINITY;
+
+	for (size_t i = 0; i < n; i++)
+		j->sorted[i] = j->weighted[j->order[i]] + log((double)n);
+	by_ebh = evidence_ebh(j->sorted, n, -j->log_budget);
+	if (by_ebh > 0)
+		return by_ebh;
+	for (size_t i = 0; i < n; i++) {
+		part = special_log_add(part, j->weighted[j->order[i]]);
+		if (part >= sum + log(.9))
+			return i + 1;
+	}
+	return n;
+}
+
+static bool any_latched(const struct judge *j)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < j->r->n_measures; i++)
+		any |= track_latched(&j->tracks[i]);
+	return any;
+}
+
+/* Evidence that began to rise when the known cause did, or soon after it spoke, is of that cause. */
+static bool joins(const struct judge *j, const struct track *t)
+{
+	return j->fresh_window >= 0 && !track_latched(t) && t->rising <= j->fresh_window + SAME_CAUSE_WINDOWS;
+}
+
+/* Names and latches who carries the sum. True when something of it is news. */
+static bool news(struct judge *j, const struct window *w, double sum)
+{
+	bool known = any_latched(j), fresh = false;
+	size_t n = named(j, sum);
+
+	for (size_t i = 0; i < n; i++) {
+		struct track *t = &j->tracks[j->order[i]];
+		j->moved[j->order[i]] = true;
+		fresh |= !known || !joins(j, t);
+		track_latch(t, w->v + t->m->first, w->start_us);
+	}
+	if (fresh)
+		j->fresh_window = j->window;
+	return fresh;
+}
+
+/* Puts the counts to every track. True when the last known cause has gone with this window. */
+static bool step_all(struct judge *j, const struct window *w)
+{
+	bool before = any_latched(j), resolved;
+
+	for (size_t i = 0; i < j->r->n_measures; i++) {
+		struct track *t = &j->tracks[i];
+		j->log_e[i] = track_step(t, w->v + t->m->first, j->window, &resolved);
+	}
+	return before && !any_latched(j);
+}
+
+static void detectable_words(const struct judge *j, size_t i, int64_t n, struct finding *to)
+{
+	const struct measure *m = &j->r->measures[i];
+	double share = m->judged ? effect_visible(m, n, j->log_budget - j->log_weight[i]) : 1;
+
+	if (m->why)
+		snprintf(to->change, sizeof to->change, "%s", m->why);
+	else if (share < 1)
+		snprintf(to->change, sizeof to->change, "not enough data: %lld records could show a shift of %.0f %% of them",
+			(long long)n, 100 * share);
+	else
+		snprintf(to->change, sizeof to->change, "not enough data: %lld records could show no shift", (long long)n);
+}
+
+static void finding_fill(struct judge *j, size_t i, const struct window *w, bool judged, struct finding *to)
+{
+	const struct track *t = &j->tracks[i];
+	double psi;
+
+	*to = (struct finding){ .name = t->m->name, .kind = t->m->kind, .judged = judged && t->m->judged,
+		.latched = track_latched(t), .moved = track_latched(t) || j->moved[i], .log_e = j->log_e[i] };
+	to->log_m = j->log_m[i];
+	psi = effect_fill(t->m, w->v, j->q, to);
+	if (t->state == TRACK_KNOWN)
+		psi = effect_of_level(t->m, t->known.mean);
+	to->severity = t->m->judged ? effect_severity(psi, j->options.smallest_effect) : 0;
+	if (!to->judged && !to->moved)
+		detectable_words(j, i, w->n, to);
+}
+
+static void findings_fill(struct judge *j, const struct window *w, bool judged, struct signal *to)
+{
+	size_t n = j->r->n_measures;
+
+	to->findings = mem_alloc((n + 1) * sizeof *to->findings);
+	to->n_findings = n;
+	for (size_t i = 0; i < n; i++)
+		finding_fill(j, j->order[i], w, judged, &to->findings[i]);
+	to->since_us = TIME_NONE;
+	for (size_t i = 0; i < n; i++) {
+		const struct track *t = &j->tracks[i];
+		if (track_latched(t) && (to->since_us == TIME_NONE || t->latched_us < to->since_us))
+			to->since_us = t->latched_us;
+		if (to->findings[i].moved && to->findings[i].severity > to->severity)
+			to->severity = to->findings[i].severity;
+	}
+}
+
+static char *why_unjudged(const struct judge *j, const struct window *w)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < j->r->n_measures; i++)
+		any |= j->r->measures[i].judged;
+	if (!any)
+		return mem_format("not enough data: the reference holds too little to judge any measure by");
+	if (w->cut)
+		return mem_format("the stream began or ended in this window: a part is not judged by whole ones");
+	if (w->n < LEAST_RECORDS)
+		return mem_format("not enough data: %lld records", (long long)w->n);
+	return NULL;
+}
+
+static enum signal_state state_of(bool fresh, bool latched, bool resolved, bool why)
+{
+	if (fresh)
+		return SIGNAL_ALARM;
+	if (latched)
+		return SIGNAL_ONGOING;
+	if (resolved)
+		return SIGNAL_RESOLVED;
+	return why ? SIGNAL_UNJUDGED : SIGNAL_QUIET;
+}
+
+static void signal_begin(const struct judge *j, const struct window *w, struct signal *to)
+{
+	*to = (struct signal){ .model = mem_copy_text(j->r->model), .version = mem_copy_text(j->r->version),
+		.start_us = w->start_us, .end_us = w->end_us, .n = w->n, .n_flagged = w->n_flagged, .log_m = -INFINITY,
+		.log_budget = j->log_budget, .flag_rate = w->n ? (double)w->n_flagged / (double)w->n : 0 };
+	to->why = why_unjudged(j, w);
+}
+
+void judge_window(struct judge *j, const struct window *w, struct signal *ret)
+{
+	bool judged = !w->cut, resolved = false;
+
+	assert(w->width == j->r->width);
+	signal_begin(j, w, ret);
+	memset(j->log_e, 0, j->r->n_measures * sizeof *j->log_e);
+	memset(j->moved, 0, j->r->n_measures * sizeof *j->moved);
+	if (judged)
+		resolved = step_all(j, w);
+	ret->log_m = weigh(j);
+	for (size_t i = 0; i < j->r->n_measures; i++)
+		j->log_m[i] = track_log_m(&j->tracks[i]); /* as judged: latching begins them anew */
+	if (judged && ret->log_m > j->log_budget)
+		ret->fresh = news(j, w, ret->log_m);
+	ret->alarm = any_latched(j);
+	ret->state = state_of(ret->fresh, ret->alarm, resolved, ret->why != NULL);
+	findings_fill(j, w, judged, ret);
+	j->window += judged;
+}
+
+void judge_pack(const struct judge *j, struct buf *to)
+{
+	pack_map(to, 5);
+	pack_text(to, "oodd_judge");
+	pack_int(to, JUDGE_FORMAT);
+	pack_text(to, "reference");
+	pack_text(to, j->r->hash);
+	pack_text(to, "window");
+	pack_int(to, j->window);
+	pack_text(to, "fresh_window");
+	pack_int(to, j->fresh_window);
+	pack_text(to, "tracks");
+	pack_array(to, j->r->n_measures);
+	for (size_t i = 0; i < j->r->n_measures; i++)
+		track_pack(&j->tracks[i], to);
+}
+
+static int judge_read(struct judge *j, const struct msgpack_object *o, struct error *e)
+{
+	const struct msgpack_object *tracks = unpack_field(o, "tracks");
+	int64_t format;
+
+	if (!unpack_int(unpack_field(o, "oodd_judge"), 1, INT64_MAX, &format) || format != JUDGE_FORMAT)
+		return error_set(e, -EINVAL, "judge's state: expected \"oodd_judge\" of format %d", JUDGE_FORMAT);
+	if (!unpack_is_text(unpack_field(o, "reference"), j->r->hash))
+		return error_set(e, -EINVAL, "judge's state: of another reference than %.12s", j->r->hash);
+	if (!unpack_int(unpack_field(o, "window"), 0, INT64_MAX - 1, &j->window) ||
+			!unpack_int(unpack_field(o, "fresh_window"), -1, INT64_MAX - SAME_CAUSE_WINDOWS, &j->fresh_window) ||
+			unpack_length(tracks) != j->r->n_measures)
+		return error_set(e, -EINVAL, "judge's state: a field is absent, of another type, or out of range");
+	for (size_t i = 0; i < j->r->n_measures; i++)
+		if (!track_unpack(&j->tracks[i], unpack_item(tracks, i)))
+			return error_set(e, -EINVAL, "judge's state: measure %s does not fit", j->r->measures[i].name);
+	return 0;
+}
+
+int judge_unpack(struct judge *j, const void *at, size_t n, struct error *e)
+{
+	struct unpacked *u = unpack_open(at, n);
+	int code = judge_read(j, unpack_root(u), e);
+
+	unpack_close(u);
+	if (code == 0)
+		return 0;
+	j->window = 0;
+	j->fresh_window = -1;
+	for (size_t i = 0; i < j->r->n_measures; i++)
+		track_reset(&j->tracks[i]);
+	return code;
+}

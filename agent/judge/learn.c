@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What normal is, and how much it varies: learned once, when a reference is made, from whole windows that no detector was fitted
+ * on. Every choice here leans to caution where windows are few, because each error of the reference is a small lasting shift
+ * that a sequential test adds up for ever (README.md, "What the reference does not know"). */
+#include "judge/judge.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "judge/caution.h"
+#include "stats/evidence.h"
+#include "stats/special.h"
+
+/* Windows that a measure is learned from, oldest first. */
+struct lesson {
+	const int64_t **counts;
+	size_t n;
+	double records; /* of the average window */
+};
+
+static int by_start(const void *a, const void *b)
+{
+	const struct reference_window *const *x = a, *const *y = b;
+
+	return ((*x)->start_us > (*y)->start_us) - ((*x)->start_us < (*y)->start_us);
+}
+
+static size_t windows_of(const struct reference *r, const struct measure *m, const struct reference_window **to)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_windows; i++)
+		to[n++] = &r->windows[i];
+	for (size_t i = 0; i < r->n_others && m->kind != MEASURE_P_VALUE; i++)
+		to[n++] = &r->others[i];
+	qsort(to, n, sizeof *to, by_start);
+	return n;
+}
+
+/* A feature that a window never held has nothing to say there. */
+static struct lesson lesson_make(const struct reference *r, const struct measure *m)
+{
+	size_t room = r->n_windows + r->n_others + 1;
+	const struct reference_window **windows = mem_alloc(room * sizeof *windows);
+	struct lesson l = { .counts = mem_alloc(room * sizeof *l.counts) };
+	size_t n = windows_of(r, m, windows);
+
+	for (size_t i = 0; i < n; i++) {
+		const int64_t *counts = windows[i]->v + m->first;
+		int64_t all = 0;
+		for (size_t k = 0; k < m->n; k++)
+			all += counts[k];
+		if (all == 0)
+			continue;
+		l.counts[l.n++] = counts;
+		l.records += (double)all;
+	}
+	l.records = l.n ? l.records / (double)l.n : 0;
+	free(windows);
+	return l;
+}
+
+/* p-values of new records, given the cal-B scores they were ranked among, are spread as Dirichlet(n_cal_b * widths of the bins):
+ * so many records are known before the first null record is counted. */
+static double p_value_prior(const struct reference *r, const struct measure *m, size_t bin)
+{
+	double low = bin ? m->edges[bin - 1] : 0, high = bin < m->n_edges ? m->edges[bin] : 1;
+
+	if (m->kind != MEASURE_P_VALUE || bin > m->n_edges)
+		return 0;
+	return (double)r->n_cal_b * fmax(high - low, 0);
+}
+
+static void mean_make(const struct reference *r, struct measure *m, const struct lesson *l)
+{
+	struct evidence_windows w = { l->counts, l->n, m->n };
+	double all = 0;
+
+	free(m->mean);
+	m->mean = mem_alloc(m->n * sizeof *m->mean);
+	for (size_t k = 0; k < m->n; k++) {
+		double base = 0;
+		for (size_t t = 0; !m->base && t < w.n; t++)
+			base += (double)w.counts[t][k];
+		m->mean[k] = (m->base ? (double)m->base[k] : base) + p_value_prior(r, m, k);
+		all += m->mean[k];
+	}
+	m->n_records = all;
+	for (size_t k = 0; k < m->n; k++)
+		m->mean[k] = (m->mean[k] + .5) / (all + .5 * (double)m->n);
+}
+
+static size_t bins_used(const struct measure *m)
+{
+	size_t used = 0;
+
+	for (size_t k = 0; k < m->n; k++)
+		used += m->mean[k] * m->n_records > .75;
+	return used;
+}
+
+/* Records that tell as much as n_records independent ones would: windows differ (kappa), and resemble their neighbours. */
+static void tolerance_make(struct measure *m, const struct lesson *l, const struct judge_options *options)
+{
+	size_t used = bins_used(m);
+	double design = (1 + fmax(l->records - 1, 0) / (m->kappa + 1)) * m->memory;
+
+	m->n_effective = m->n_records / design;
+	m->tolerance = fmax(options->smallest_effect / 2, caution_radius(used > 1 ? used - 1 : 1, m->n_effective));
+}
+
+static void unjudged(struct measure *m, char *why)
+{
+	m->judged = false;
+	free(m->why);
+	m->why = why;
+}
+
+static void verdict_make(struct measure *m, const struct lesson *l)
+{
+	double independent = (double)l->n / m->memory;
+
+	m->judged = true;
+	free(m->why);
+	m->why = NULL;
+	if (l->n < CAUTION_LEAST_WINDOWS)
+		unjudged(m, mem_format("not enough data: %zu whole windows in the reference, %d needed", l->n, CAUTION_LEAST_WINDOWS));
+	else if (m->memory > CAUTION_MOST_MEMORY || independent < CAUTION_LEAST_INDEPENDENT)
+		unjudged(m, mem_format("not enough data: it drifts within the reference itself; its %zu windows are worth %.1f "
+			"independent ones (a season needs two periods of reference)", l->n, independent));
+	else if (m->tolerance > CAUTION_MOST_TOLERANCE)
+		unjudged(m, mem_format("not enough data: %.0f records of reference (worth %.0f independent ones) are too few for "
+			"%zu bins", m->n_records, m->n_effective, bins_used(m)));
+}
+
+static void measure_learn(const struct reference *r, struct measure *m, const struct lesson *l, struct evidence_prior prior,
+	const struct judge_options *options, double *ret_best)
+{
+	struct evidence_windows w = { l->counts, l->n, m->n };
+	double low, best;
+
+	mean_make(r, m, l);
+	m->n_windows = l->n;
+	m->kappa = 1;
+	m->memory = 1;
+	if (l->n > 0) {
+		evidence_kappa(&w, m->kind == MEASURE_P_VALUE ? NULL : m->base, fmax(m->n_records, 1), prior, CAUTION_DROP, &best, &low);
+		m->kappa = fmax(low, best / CAUTION_MOST_DISCOUNT);
+		m->memory = evidence_memory(&w, m->mean, CAUTION_MEMORY_Z);
+		*ret_best = log(best);
+	}
+	tolerance_make(m, l, options);
+	verdict_make(m, l);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Where windows say little about one measure (a constant, a rare fault), the others of the stream say what is usual here. */
+static struct evidence_prior usual(double *best, size_t n)
+{
+	qsort(best, n, sizeof *best, by_value);
+	return (struct evidence_prior){ n ? best[n / 2] : 0, n ? CAUTION_PRIOR_SD : INFINITY };
+}
+
+void judge_learn(struct reference *r, const struct judge_options *options)
+{
+	struct lesson *lessons = mem_alloc((r->n_measures + 1) * sizeof *lessons);
+	double *best = mem_alloc((r->n_measures + 1) * sizeof *best), ignored;
+	struct evidence_prior prior = { 0, INFINITY };
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_measures; i++) {
+		lessons[i] = lesson_make(r, &r->measures[i]);
+		measure_learn(r, &r->measures[i], &lessons[i], prior, options, &best[n]);
+		n += lessons[i].n > 0 && bins_used(&r->measures[i]) > 1;
+	}
+	prior = usual(best, n);
+	for (size_t i = 0; i < r->n_measures; i++) {
+		measure_learn(r, &r->measures[i], &lessons[i], prior, options, &ignored);
+		free(lessons[i].counts);
+	}
+	free(lessons);
+	free(best);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The ways in which traffic moves, each an alternative with a weight: windows all over the place (LOOSE), like the last ones
+ * (RECENT), a special bin swells (BIN), more small p-values (TILT). Each is divided by the null mean nearest to it. */
+#include "judge/null.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "stats/evidence.h"
+#include "stats/special.h"
+
+const double recent_rates[TRACK_RECENTS] = { .3, .08 };
+
+#define LENGTH(a) (sizeof(a) / sizeof *(a))
+
+/* Shares of records that a bin swells by, and that a new kind of record takes. */
+static const double bin_shares[] = { .02, .1, .4 };
+static const double tilt_shares[] = { .03, .1, .3, .7 };
+/* p-values of the new kind: distributed as u^(1/power), the smaller the odder. */
+static const double tilt_powers[] = { .15, .45 };
+
+static struct alternative *add(struct null *null, double weight)
+{
+	struct alternative *a = &null->alternatives[null->n_alternatives++];
+
+	assert(null->n_alternatives <= TRACK_MOST_ALTERNATIVES);
+	*a = (struct alternative){ .log_weight = log(weight) };
+	return a;
+}
+
+/* Mass of the p-value bins when p = u^(1/power); what is no p-value (missing) keeps its share. */
+static void tilted(const struct measure *m, const double *mean, double share, double power, double *to)
+{
+	double plain = 0, below = 0;
+
+	for (size_t i = 0; i <= m->n_edges; i++)
+		plain += mean[i];
+	memcpy(to, mean, m->n * sizeof *to);
+	for (size_t i = 0; i <= m->n_edges; i++) {
+		double up_to = i < m->n_edges ? pow(m->edges[i], power) : 1;
+		to[i] = (1 - share) * mean[i] + share * plain * (up_to - below);
+		below = up_to;
+	}
+}
+
+static void add_tilts(struct null *null, const struct measure *m)
+{
+	for (size_t s = 0; s < LENGTH(tilt_shares); s++)
+		for (size_t p = 0; p < LENGTH(tilt_powers); p++) {
+			struct alternative *a = add(null, 1. / (LENGTH(tilt_shares) * LENGTH(tilt_powers)));
+			a->kind = ALTERNATIVE_TILT;
+			a->mean = mem_alloc(2 * m->n * sizeof *a->mean);
+			a->near = a->mean + m->n;
+			tilted(m, null->mean, tilt_shares[s], tilt_powers[p], a->mean);
+			evidence_nearest(null->mean, a->mean, null->fixed_radius, m->n, a->near);
+		}
+}
+
+static void add_bin(struct null *null, size_t bin, double share, double weight)
+{
+	double at = null->mean[bin], to = at + share * (1 - at);
+	double m[2] = { at, 1 - at }, a[2] = { to, 1 - to }, near[2];
+	struct alternative *it = add(null, weight);
+
+	evidence_nearest(m, a, null->fixed_radius, 2, near);
+	it->kind = ALTERNATIVE_BIN;
+	it->which = bin;
+	it->share = to;
+	it->null_share = near[0];
+}
+
+static void add_bins(struct null *null, const struct measure *m, double weight)
+{
+	const size_t special[] = { m->below, m->above, m->other, m->missing, m->mistyped };
+	size_t n = 0;
+
+	for (size_t i = 0; i < LENGTH(special); i++)
+		n += special[i] != MEASURE_NO_BIN;
+	for (size_t i = 0; i < LENGTH(special); i++)
+		for (size_t s = 0; s < LENGTH(bin_shares) && special[i] != MEASURE_NO_BIN; s++)
+			add_bin(null, special[i], bin_shares[s], weight / (double)(n * LENGTH(bin_shares)));
+}
+
+static void add_general(struct null *null, const struct measure *m)
+{
+	double k = (double)m->n, loose[2] = { fmin(null->kappa / 4, 4 * k), fmin(null->kappa / 16, k / 2) };
+
+	for (size_t i = 0; i < LENGTH(loose); i++) {
+		struct alternative *a = add(null, .1);
+		a->kind = ALTERNATIVE_LOOSE;
+		a->kappa = loose[i];
+	}
+	for (size_t i = 0; i < TRACK_RECENTS; i++) {
+		struct alternative *a = add(null, .3);
+		a->kind = ALTERNATIVE_RECENT;
+		a->which = i;
+	}
+	add_bins(null, m, .2);
+}
+
+void null_make(struct null *null, const struct measure *m, const double *mean, double kappa, double tolerance, double fixed_radius)
+{
+	*null = (struct null){ .kappa = kappa, .tolerance = tolerance, .fixed_radius = fixed_radius };
+	null->mean = mem_alloc(m->n * sizeof *null->mean);
+	memcpy(null->mean, mean, m->n * sizeof *mean);
+	if (m->kind == MEASURE_P_VALUE)
+		add_tilts(null, m);
+	else
+		add_general(null, m);
+}
+
+void null_done(struct null *null)
+{
+	for (size_t i = 0; i < null->n_alternatives; i++)
+		free(null->alternatives[i].mean);
+	free(null->mean);
+	*null = (struct null){ 0 };
+}
+
+double null_independent(double kappa, double n)
+{
+	return n > 0 ? n / (1 + (n - 1) / (kappa + 1)) : 0;
+}
+
+double null_shares(const double *counts, const double *toward, size_t k, double *to)
+{
+	double all = 0, prior = (double)k;
+
+	for (size_t i = 0; i < k; i++)
+		all += counts[i];
+	for (size_t i = 0; i < k; i++)
+		to[i] = (counts[i] + prior * toward[i]) / (all + prior);
+	return all + prior;
+}
+
+/* Two bins, one and the rest: what is left of a Dirichlet-multinomial when one looks at one bin alone. */
+static double bin_evidence(double kappa, const struct alternative *a, const int64_t *n, size_t k)
+{
+	double moved[2] = { a->share, 1 - a->share }, still[2] = { a->null_share, 1 - a->null_share };
+	int64_t counts[2] = { n[a->which], 0 };
+
+	for (size_t i = 0; i < k; i++)
+		counts[1] += n[i];
+	counts[1] -= counts[0];
+	return evidence_dm(kappa, moved, counts, 2) - evidence_dm(kappa, still, counts, 2);
+}
+
+double null_evidence(const struct null *null, const struct alternative *a, const int64_t *n, size_t k, double best,
+	double *const *recent, const double *worth, double *work)
+{
+	switch (a->kind) {
+	case ALTERNATIVE_LOOSE:
+		return evidence_dm(a->kappa, null->mean, n, k) - best;
+	case ALTERNATIVE_RECENT:
+		/* What few windows say is known no better than so. */
+		evidence_nearest(null->mean, recent[a->which], null->tolerance, k, work);
+		return evidence_dm(1 / (1 / null->kappa + 1 / worth[a->which]), recent[a->which], n, k)
+			- evidence_dm(null->kappa, work, n, k);
+	case ALTERNATIVE_BIN:
+		return bin_evidence(null->kappa, a, n, k);
+	case ALTERNATIVE_TILT:
+		return evidence_dm(null->kappa, a->mean, n, k) - evidence_dm(null->kappa, a->near, n, k);
+	}
+	return 0;
+}

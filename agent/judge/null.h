@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A composite null and the alternatives to it. Private to judge/. */
+#ifndef JUDGE_NULL_H
+#define JUDGE_NULL_H
+
+#include "judge/track.h"
+
+/* Rates at which the two memories of recent windows fade: a few windows, and a dozen. */
+extern const double recent_rates[TRACK_RECENTS];
+
+/* mean is copied. */
+void null_make(struct null *null, const struct measure *m, const double *mean, double kappa, double tolerance, double fixed_radius);
+void null_done(struct null *null);
+
+/* n records of a window tell as much as this many independent ones. */
+double null_independent(double kappa, double n);
+/* Shares: counts (in independent records) shrunk towards `toward` by as many records as there are bins. Returns their worth. */
+double null_shares(const double *counts, const double *toward, size_t k, double *to);
+/* log e of one alternative. best: the highest log probability any mean of the null is known to give the window; recent: shares
+ * of the memories and their worth; work: k doubles. */
+double null_evidence(const struct null *null, const struct alternative *a, const int64_t *n, size_t k, double best,
+	double *const *recent, const double *worth, double *work);
+
+#endif

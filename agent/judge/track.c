@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The e-detectors of one measure, and its latch. See track.h for the states, README.md for why. */
+#include "judge/track.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "judge/caution.h"
+#include "judge/null.h"
+#include "stats/evidence.h"
+
+/* Windows from which the level is learned that a measure has moved to. */
+#define SETTLE_WINDOWS 3
+/* It is back when normal explains what came since a hundred times better than the level; one window counts for e^3 at most, so
+ * that it takes two. */
+#define BACK_LOG 4.6
+#define BACK_MOST 3.0
+/* Below this the e-detectors of a measure have nothing in hand: what rises next begins here. */
+#define LOW_LOG_M 1.1
+/* A known shift must move on by a quarter of what it was (in KL) to be news, and by more than a doubtful effect. */
+#define NEWS_SHARE .25
+#define NEWS_LEAST .05
+
+void track_reset(struct track *t)
+{
+	size_t k = t->m->n;
+
+	null_done(&t->known);
+	t->state = TRACK_CALM;
+	for (size_t i = 0; i < TRACK_MOST_ALTERNATIVES; i++)
+		t->log_m[i] = -INFINITY;
+	for (size_t i = 0; i < TRACK_RECENTS; i++)
+		memset(t->recent[i], 0, k * sizeof *t->recent[i]);
+	memset(t->level, 0, k * sizeof *t->level);
+	t->n_level = 0;
+	t->back = 0;
+	t->latched_us = TIME_NONE;
+}
+
+void track_open(struct track *t, const struct measure *m, double smallest_effect)
+{
+	*t = (struct track){ .m = m };
+	for (size_t i = 0; i < TRACK_RECENTS; i++)
+		t->recent[i] = mem_alloc(m->n * sizeof *t->recent[i]);
+	t->level = mem_alloc(m->n * sizeof *t->level);
+	for (size_t i = 0; i < sizeof t->work / sizeof *t->work; i++)
+		t->work[i] = mem_alloc(m->n * sizeof *t->work[i]);
+	if (m->judged)
+		null_make(&t->calm, m, m->mean, m->kappa, fmax(m->tolerance, smallest_effect / 2),
+			fmax(caution_fixed_radius(m->n_effective), smallest_effect / 2));
+	track_reset(t);
+}
+
+void track_done(struct track *t)
+{
+	null_done(&t->calm);
+	null_done(&t->known);
+	for (size_t i = 0; i < TRACK_RECENTS; i++)
+		free(t->recent[i]);
+	free(t->level);
+	for (size_t i = 0; i < sizeof t->work / sizeof *t->work; i++)
+		free(t->work[i]);
+}
+
+static const struct null *null_of(const struct track *t)
+{
+	return t->state == TRACK_KNOWN ? &t->known : &t->calm;
+}
+
+static double sum_of(const double *x, size_t k)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < k; i++)
+		sum += x[i];
+	return sum;
+}
+
+static int64_t records_of(const int64_t *n, size_t k)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < k; i++)
+		sum += n[i];
+	return sum;
+}
+
+/* to = keep * to + the window, in independent records. */
+static void fade_in(double *to, double keep, const int64_t *n, size_t k, double kappa)
+{
+	double all = (double)records_of(n, k), each = null_independent(kappa, all) / all;
+
+	for (size_t i = 0; i < k; i++)
+		to[i] = keep * to[i] + each * (double)n[i];
+}
+
+/* The mean of the null nearest to the window itself: none of the null explains it better. */
+static double best_of_null(const struct track *t, const struct null *null, const int64_t *n)
+{
+	size_t k = t->m->n;
+	double all = (double)records_of(n, k), best = evidence_dm(null->kappa, null->mean, n, k);
+
+	for (size_t i = 0; i < k; i++)
+		t->work[0][i] = (double)n[i] / all;
+	/* A share of 0 has no logarithm; the nearest mean is interior anyhow. */
+	for (size_t i = 0; i < k; i++)
+		t->work[0][i] = .999 * t->work[0][i] + .001 * null->mean[i];
+	evidence_nearest(null->mean, t->work[0], null->tolerance, k, t->work[0]);
+	return fmax(best, evidence_dm(null->kappa, t->work[0], n, k));
+}
+
+/* What a recovering measure passes through on its way back is no news. */
+static double best_on_the_way_back(const struct track *t, const int64_t *n)
+{
+	size_t k = t->m->n;
+	double half = evidence_dm(t->calm.kappa, t->calm.mean, n, k);
+
+	for (size_t i = 0; i < k; i++)
+		t->work[0][i] = (t->calm.mean[i] + t->known.mean[i]) / 2;
+	return fmax(half, evidence_dm(t->calm.kappa, t->work[0], n, k));
+}
+
+static double recent_shares(struct track *t, const struct null *null, size_t i, double *to)
+{
+	return null_shares(t->recent[i], null->mean, t->m->n, to);
+}
+
+double track_log_m(const struct track *t)
+{
+	const struct null *null = null_of(t);
+	double sum = -INFINITY;
+
+	for (size_t i = 0; i < null->n_alternatives && t->state != TRACK_SETTLING; i++)
+		sum = special_log_add(sum, null->alternatives[i].log_weight + t->log_m[i]);
+	return sum;
+}
+
+/* Evidence for and against, and the e-detectors moved by it. */
+static double detect(struct track *t, const int64_t *n)
+{
+	const struct null *null = null_of(t);
+	double *recent[TRACK_RECENTS] = { t->work[1], t->work[2] }, worth[TRACK_RECENTS];
+	double before = special_log_add(track_log_m(t), 0), best = best_of_null(t, null, n), excuse = 0;
+
+	if (t->state == TRACK_KNOWN) /* how much better recovery explains it than the known level */
+		excuse = fmax(0, best_on_the_way_back(t, n) - best);
+	for (size_t i = 0; i < TRACK_RECENTS; i++)
+		worth[i] = recent_shares(t, null, i, recent[i]);
+	for (size_t i = 0; i < null->n_alternatives; i++) {
+		double log_e = null_evidence(null, &null->alternatives[i], n, t->m->n, best, recent, worth, t->work[0]);
+		t->log_m[i] = evidence_step(t->log_m[i], (log_e - excuse) / t->m->memory);
+	}
+	return track_log_m(t) - before;
+}
+
+/* log of how much better normal explains the window than the level does. */
+static double normal_again(struct track *t, const int64_t *n)
+{
+	size_t k = t->m->n;
+	double worth = null_shares(t->level, t->calm.mean, k, t->work[1]);
+
+	evidence_nearest(t->calm.mean, t->work[1], t->calm.tolerance, k, t->work[0]);
+	return (evidence_dm(t->calm.kappa, t->work[0], n, k)
+		- evidence_dm(1 / (1 / t->calm.kappa + 1 / worth), t->work[1], n, k)) / t->m->memory;
+}
+
+/* The level a measure has settled at is a reference of its own, learned from few records. */
+static void know(struct track *t)
+{
+	size_t k = t->m->n;
+	double apart, radius;
+
+	null_shares(t->level, t->calm.mean, k, t->work[1]);
+	apart = evidence_kl(t->calm.mean, t->work[1], k);
+	radius = fmax(NEWS_LEAST, NEWS_SHARE * apart);
+	radius = fmax(radius, caution_radius(k > 1 ? k - 1 : 1, sum_of(t->level, k)));
+	null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2, radius, radius);
+	t->state = TRACK_KNOWN;
+	for (size_t i = 0; i < TRACK_MOST_ALTERNATIVES; i++)
+		t->log_m[i] = -INFINITY;
+	for (size_t i = 0; i < TRACK_RECENTS; i++)
+		memset(t->recent[i], 0, k * sizeof *t->recent[i]);
+}
+
+double track_level(const struct track *t, size_t bin)
+{
+	double all = sum_of(t->level, t->m->n), prior = (double)t->m->n;
+
+	return (t->level[bin] + prior * t->calm.mean[bin]) / (all + prior);
+}
+
+/* A latched measure: is it back, or does it move on? */
+static bool back_to_normal(struct track *t, const int64_t *n)
+{
+	double normal = normal_again(t, n);
+
+	t->back = fmax(0, t->back + fmin(fmax(normal, -BACK_MOST), BACK_MOST));
+	if (t->back >= BACK_LOG)
+		return true;
+	if (t->state == TRACK_SETTLING && normal < 1) {
+		fade_in(t->level, 1, n, t->m->n, t->calm.kappa);
+		t->n_level++;
+	}
+	return false;
+}
+
+double track_step(struct track *t, const int64_t *n, int64_t window, bool *ret_resolved)
+{
+	double log_e = 0;
+
+	*ret_resolved = false;
+	if (!t->m->judged || records_of(n, t->m->n) == 0)
+		return 0;
+	if (t->state != TRACK_SETTLING)
+		log_e = detect(t, n);
+	for (size_t i = 0; i < TRACK_RECENTS; i++)
+		fade_in(t->recent[i], 1 - recent_rates[i], n, t->m->n, t->calm.kappa);
+	if (track_latched(t)) {
+		*ret_resolved = back_to_normal(t, n);
+		if (*ret_resolved)
+			track_reset(t);
+		else if (t->state == TRACK_SETTLING && t->n_level >= SETTLE_WINDOWS)
+			know(t);
+	}
+	if (track_log_m(t) < LOW_LOG_M)
+		t->rising = window + 1;
+	return log_e;
+}
+
+void track_latch(struct track *t, const int64_t *n, int64_t start_us)
+{
+	int64_t since = track_latched(t) ? t->latched_us : start_us;
+
+	track_reset(t);
+	t->state = TRACK_SETTLING;
+	t->latched_us = since;
+	fade_in(t->level, 1, n, t->m->n, t->calm.kappa);
+	t->n_level = 1;
+}
+
+void track_pack(const struct track *t, struct buf *to)
+{
+	size_t k = t->m->n;
+
+	pack_array(to, 9 + TRACK_RECENTS);
+	pack_int(to, t->state);
+	pack_int(to, t->n_level);
+	pack_int(to, t->rising);
+	pack_int(to, t->latched_us);
+	pack_real(to, t->back);
+	pack_reals(to, t->log_m, TRACK_MOST_ALTERNATIVES);
+	pack_reals(to, t->level, k);
+	pack_reals(to, t->known.mean, t->state == TRACK_KNOWN ? k : 0);
+	pack_real(to, t->known.tolerance);
+	for (size_t i = 0; i < TRACK_RECENTS; i++)
+		pack_reals(to, t->recent[i], k);
+}
+
+static bool counts_fit(const double *x, size_t k)
+{
+	for (size_t i = 0; i < k; i++)
+		if (!(x[i] >= 0 && x[i] < 1e18))
+			return false;
+	return true;
+}
+
+static bool shares_fit(const double *x, size_t k)
+{
+	for (size_t i = 0; i < k; i++)
+		if (!(x[i] > 0 && x[i] < 1))
+			return false;
+	return fabs(sum_of(x, k) - 1) < 1e-6;
+}
+
+bool track_unpack(struct track *t, const struct msgpack_object *o)
+{
+	size_t k = t->m->n;
+	int64_t state;
+	double tolerance;
+	bool fits = unpack_int(unpack_item(o, 0), TRACK_CALM, t->m->judged ? TRACK_KNOWN : TRACK_CALM, &state) &&
+		unpack_int(unpack_item(o, 1), 0, INT64_MAX, &t->n_level) &&
+		unpack_int(unpack_item(o, 2), 0, INT64_MAX, &t->rising) &&
+		unpack_int(unpack_item(o, 3), INT64_MIN, INT64_MAX, &t->latched_us) &&
+		unpack_real(unpack_item(o, 4), &t->back) && t->back >= 0 &&
+		unpack_reals(unpack_item(o, 5), t->log_m, TRACK_MOST_ALTERNATIVES) &&
+		unpack_reals(unpack_item(o, 6), t->level, k) && counts_fit(t->level, k) &&
+		unpack_reals(unpack_item(o, 7), t->work[1], state == TRACK_KNOWN ? k : 0) &&
+		(state != TRACK_KNOWN || shares_fit(t->work[1], k)) && unpack_real(unpack_item(o, 8), &tolerance);
+
+	for (size_t i = 0; fits && i < TRACK_MOST_ALTERNATIVES; i++)
+		fits = !isnan(t->log_m[i]) && t->log_m[i] < INFINITY;
+	for (size_t i = 0; fits && i < TRACK_RECENTS; i++)
+		fits = unpack_reals(unpack_item(o, 9 + i), t->recent[i], k) && counts_fit(t->recent[i], k);
+	if (!fits)
+		return false;
+	t->state = (enum track_state)state;
+	if (t->state == TRACK_KNOWN && tolerance > 0)
+		null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2, tolerance, tolerance);
+	return t->state != TRACK_KNOWN || tolerance > 0;
+}
