@@ -8,12 +8,12 @@
 /* Fewer whole windows than this say nothing about how windows vary. */
 #define CAUTION_LEAST_WINDOWS 4
 /* Windows over their autocorrelation time; a season or a trend inside the reference leaves fewer. */
-#define CAUTION_LEAST_INDEPENDENT 4.0
+#define CAUTION_LEAST_INDEPENDENT 8.0
 #define CAUTION_MOST_MEMORY 6.0
 #define CAUTION_MEMORY_Z 2.0
-/* kappa is taken where the log-posterior is this much below its top (two standard errors), but not beneath top/8. */
+/* kappa is taken where the log-posterior is this much below its top (two standard errors), but not beneath top/4. */
 #define CAUTION_DROP 2.0
-#define CAUTION_MOST_DISCOUNT 8.0
+#define CAUTION_MOST_DISCOUNT 4.0
 /* Measures of one stream have kappas within a factor e^1.5 of their median, two times out of three. */
 #define CAUTION_PRIOR_SD 1.5
 /* The true mean is within the composite null but for one reference in a thousand ... */
@@ -23,10 +23,16 @@
 /* A null so wide (in nats; PSI is about twice that) is no null. */
 #define CAUTION_MOST_TOLERANCE .5
 
-/* KL radius that covers the error of a mean of k + 1 bins learned from n records (Wilks: 2 n KL is chi-square of k). */
-static inline double caution_radius(size_t k, double n)
+/* A stretch of traffic half as long as the reference differs from it by chance: that it goes on differing is no news. */
+#define CAUTION_STRETCH 3.0
+/* KL radius that covers the error of a mean of `used` bins learned from n records. Wilks: 2 n KL is chi-square of used - 1; where
+ * one bin held everything, the others hold less than CAUTION_NEVER / n (e^-7 is one in a thousand). */
+#define CAUTION_NEVER 7.0
+static inline double caution_radius(size_t used, double n)
 {
-	return special_chi2_quantile((double)k, CAUTION_Z) / (2 * n);
+	if (used < 2)
+		return CAUTION_NEVER / n;
+	return CAUTION_STRETCH * special_chi2_quantile((double)used - 1, CAUTION_Z) / (2 * n);
 }
 
 /* The same along one direction that does not depend on the reference's error. */

@@ -109,7 +109,7 @@ static void tolerance_make(struct measure *m, const struct lesson *l, const stru
 	double design = (1 + fmax(l->records - 1, 0) / (m->kappa + 1)) * m->memory;
 
 	m->n_effective = m->n_records / design;
-	m->tolerance = fmax(options->smallest_effect / 2, caution_radius(used > 1 ? used - 1 : 1, m->n_effective));
+	m->tolerance = fmax(options->smallest_effect / 2, caution_radius(used, m->n_effective));
 }
 
 static void unjudged(struct measure *m, char *why)
@@ -149,7 +149,7 @@ static void measure_learn(const struct reference *r, struct measure *m, const st
 	if (l->n > 0) {
 		evidence_kappa(&w, m->kind == MEASURE_P_VALUE ? NULL : m->base, fmax(m->n_records, 1), prior, CAUTION_DROP, &best, &low);
 		m->kappa = fmax(low, best / CAUTION_MOST_DISCOUNT);
-		m->memory = evidence_memory(&w, m->mean, CAUTION_MEMORY_Z);
+		m->memory = evidence_memory(&w, CAUTION_MEMORY_Z);
 		*ret_best = log(best);
 	}
 	tolerance_make(m, l, options);

@@ -14,6 +14,9 @@
 
 const double recent_rates[TRACK_RECENTS] = { .3, .08 };
 
+/* A memory that has not left the null is no alternative; what was gathered before fades by so much a window. */
+#define NULL_HANDICAP .1
+
 #define LENGTH(a) (sizeof(a) / sizeof *(a))
 
 /* Shares of records that a bin swells by, and that a new kind of record takes. */
@@ -46,17 +49,29 @@ static void tilted(const struct measure *m, const double *mean, double share, do
 	}
 }
 
+/* An alternative inside the null is none: its ratio would be 1 for ever. */
+static void drop_last(struct null *null)
+{
+	free(null->alternatives[--null->n_alternatives].mean);
+}
+
+static void add_tilt(struct null *null, const struct measure *m, double share, double power)
+{
+	struct alternative *a = add(null, 1);
+
+	a->kind = ALTERNATIVE_TILT;
+	a->mean = mem_alloc(2 * m->n * sizeof *a->mean);
+	a->near = a->mean + m->n;
+	tilted(m, null->mean, share, power, a->mean);
+	if (evidence_nearest(null->mean, a->mean, null->fixed_radius, m->n, a->near) == 1)
+		drop_last(null);
+}
+
 static void add_tilts(struct null *null, const struct measure *m)
 {
 	for (size_t s = 0; s < LENGTH(tilt_shares); s++)
-		for (size_t p = 0; p < LENGTH(tilt_powers); p++) {
-			struct alternative *a = add(null, 1. / (LENGTH(tilt_shares) * LENGTH(tilt_powers)));
-			a->kind = ALTERNATIVE_TILT;
-			a->mean = mem_alloc(2 * m->n * sizeof *a->mean);
-			a->near = a->mean + m->n;
-			tilted(m, null->mean, tilt_shares[s], tilt_powers[p], a->mean);
-			evidence_nearest(null->mean, a->mean, null->fixed_radius, m->n, a->near);
-		}
+		for (size_t p = 0; p < LENGTH(tilt_powers); p++)
+			add_tilt(null, m, tilt_shares[s], tilt_powers[p]);
 }
 
 static void add_bin(struct null *null, size_t bin, double share, double weight)
@@ -65,10 +80,11 @@ static void add_bin(struct null *null, size_t bin, double share, double weight)
 	double m[2] = { at, 1 - at }, a[2] = { to, 1 - to }, near[2];
 	struct alternative *it = add(null, weight);
 
-	evidence_nearest(m, a, null->fixed_radius, 2, near);
 	it->kind = ALTERNATIVE_BIN;
 	it->which = bin;
 	it->share = to;
+	if (evidence_nearest(m, a, null->fixed_radius, 2, near) == 1)
+		drop_last(null);
 	it->null_share = near[0];
 }
 
@@ -86,7 +102,7 @@ static void add_bins(struct null *null, const struct measure *m, double weight)
 
 static void add_general(struct null *null, const struct measure *m)
 {
-	double k = (double)m->n, loose[2] = { fmin(null->kappa / 4, 4 * k), fmin(null->kappa / 16, k / 2) };
+	double k = (double)m->n, loose[2] = { fmin(null->kappa / 8, 4 * k), fmin(null->kappa / 32, k / 2) };
 
 	for (size_t i = 0; i < LENGTH(loose); i++) {
 		struct alternative *a = add(null, .1);
@@ -101,6 +117,17 @@ static void add_general(struct null *null, const struct measure *m)
 	add_bins(null, m, .2);
 }
 
+/* So that the weights sum to 1 whichever alternatives were left. */
+static void weights_even(struct null *null)
+{
+	double sum = -INFINITY;
+
+	for (size_t i = 0; i < null->n_alternatives; i++)
+		sum = special_log_add(sum, null->alternatives[i].log_weight);
+	for (size_t i = 0; i < null->n_alternatives; i++)
+		null->alternatives[i].log_weight -= sum;
+}
+
 void null_make(struct null *null, const struct measure *m, const double *mean, double kappa, double tolerance, double fixed_radius)
 {
 	*null = (struct null){ .kappa = kappa, .tolerance = tolerance, .fixed_radius = fixed_radius };
@@ -110,6 +137,7 @@ void null_make(struct null *null, const struct measure *m, const double *mean, d
 		add_tilts(null, m);
 	else
 		add_general(null, m);
+	weights_even(null);
 }
 
 void null_done(struct null *null)
@@ -127,13 +155,20 @@ double null_independent(double kappa, double n)
 
 double null_shares(const double *counts, const double *toward, size_t k, double *to)
 {
-	double all = 0, prior = (double)k;
+	double all = 0, chi2 = 0, moved = 0;
 
 	for (size_t i = 0; i < k; i++)
 		all += counts[i];
+	for (size_t i = 0; i < k; i++) {
+		double off = counts[i] - all * toward[i];
+		chi2 += off * off / (all * toward[i] + 1);
+		moved += all * toward[i] * (1 - toward[i]) / (all * toward[i] + 1);
+	}
+	/* James & Stein: as far as more than chance has moved them. */
+	moved = chi2 > moved ? 1 - moved / chi2 : 0;
 	for (size_t i = 0; i < k; i++)
-		to[i] = (counts[i] + prior * toward[i]) / (all + prior);
-	return all + prior;
+		to[i] = toward[i] + moved * ((counts[i] + toward[i]) / (all + 1) - toward[i]);
+	return moved;
 }
 
 /* Two bins, one and the rest: what is left of a Dirichlet-multinomial when one looks at one bin alone. */
@@ -149,16 +184,15 @@ static double bin_evidence(double kappa, const struct alternative *a, const int6
 }
 
 double null_evidence(const struct null *null, const struct alternative *a, const int64_t *n, size_t k, double best,
-	double *const *recent, const double *worth, double *work)
+	double *const *recent, double *work)
 {
 	switch (a->kind) {
 	case ALTERNATIVE_LOOSE:
 		return evidence_dm(a->kappa, null->mean, n, k) - best;
 	case ALTERNATIVE_RECENT:
-		/* What few windows say is known no better than so. */
-		evidence_nearest(null->mean, recent[a->which], null->tolerance, k, work);
-		return evidence_dm(1 / (1 / null->kappa + 1 / worth[a->which]), recent[a->which], n, k)
-			- evidence_dm(null->kappa, work, n, k);
+		if (evidence_nearest(null->mean, recent[a->which], null->tolerance, k, work) == 1)
+			return -NULL_HANDICAP;
+		return evidence_dm(null->kappa, recent[a->which], n, k) - evidence_dm(null->kappa, work, n, k);
 	case ALTERNATIVE_BIN:
 		return bin_evidence(null->kappa, a, n, k);
 	case ALTERNATIVE_TILT:

@@ -14,11 +14,12 @@ void null_done(struct null *null);
 
 /* n records of a window tell as much as this many independent ones. */
 double null_independent(double kappa, double n);
-/* Shares: counts (in independent records) shrunk towards `toward` by as many records as there are bins. Returns their worth. */
+/* Shares of counts (in independent records), shrunk towards `toward` as far as chance explains their distance. Returns how much of
+ * the distance is left: 0 none, 1 all. */
 double null_shares(const double *counts, const double *toward, size_t k, double *to);
 /* log e of one alternative. best: the highest log probability any mean of the null is known to give the window; recent: shares
- * of the memories and their worth; work: k doubles. */
+ * of the memories; work: k doubles. */
 double null_evidence(const struct null *null, const struct alternative *a, const int64_t *n, size_t k, double best,
-	double *const *recent, const double *worth, double *work);
+	double *const *recent, double *work);
 
 #endif

@@ -123,11 +123,6 @@ static double best_on_the_way_back(const struct track *t, const int64_t *n)
 	return fmax(half, evidence_dm(t->calm.kappa, t->work[0], n, k));
 }
 
-static double recent_shares(struct track *t, const struct null *null, size_t i, double *to)
-{
-	return null_shares(t->recent[i], null->mean, t->m->n, to);
-}
-
 double track_log_m(const struct track *t)
 {
 	const struct null *null = null_of(t);
@@ -142,15 +137,15 @@ double track_log_m(const struct track *t)
 static double detect(struct track *t, const int64_t *n)
 {
 	const struct null *null = null_of(t);
-	double *recent[TRACK_RECENTS] = { t->work[1], t->work[2] }, worth[TRACK_RECENTS];
+	double *recent[TRACK_RECENTS] = { t->work[1], t->work[2] };
 	double before = special_log_add(track_log_m(t), 0), best = best_of_null(t, null, n), excuse = 0;
 
 	if (t->state == TRACK_KNOWN) /* how much better recovery explains it than the known level */
 		excuse = fmax(0, best_on_the_way_back(t, n) - best);
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
-		worth[i] = recent_shares(t, null, i, recent[i]);
+		null_shares(t->recent[i], null->mean, t->m->n, recent[i]);
 	for (size_t i = 0; i < null->n_alternatives; i++) {
-		double log_e = null_evidence(null, &null->alternatives[i], n, t->m->n, best, recent, worth, t->work[0]);
+		double log_e = null_evidence(null, &null->alternatives[i], n, t->m->n, best, recent, t->work[0]);
 		t->log_m[i] = evidence_step(t->log_m[i], (log_e - excuse) / t->m->memory);
 	}
 	return track_log_m(t) - before;
@@ -160,11 +155,10 @@ static double detect(struct track *t, const int64_t *n)
 static double normal_again(struct track *t, const int64_t *n)
 {
 	size_t k = t->m->n;
-	double worth = null_shares(t->level, t->calm.mean, k, t->work[1]);
 
+	null_shares(t->level, t->calm.mean, k, t->work[1]);
 	evidence_nearest(t->calm.mean, t->work[1], t->calm.tolerance, k, t->work[0]);
-	return (evidence_dm(t->calm.kappa, t->work[0], n, k)
-		- evidence_dm(1 / (1 / t->calm.kappa + 1 / worth), t->work[1], n, k)) / t->m->memory;
+	return (evidence_dm(t->calm.kappa, t->work[0], n, k) - evidence_dm(t->calm.kappa, t->work[1], n, k)) / t->m->memory;
 }
 
 /* The level a measure has settled at is a reference of its own, learned from few records. */
@@ -176,7 +170,7 @@ static void know(struct track *t)
 	null_shares(t->level, t->calm.mean, k, t->work[1]);
 	apart = evidence_kl(t->calm.mean, t->work[1], k);
 	radius = fmax(NEWS_LEAST, NEWS_SHARE * apart);
-	radius = fmax(radius, caution_radius(k > 1 ? k - 1 : 1, sum_of(t->level, k)));
+	radius = fmax(radius, caution_radius(k, sum_of(t->level, k)));
 	null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2, radius, radius);
 	t->state = TRACK_KNOWN;
 	for (size_t i = 0; i < TRACK_MOST_ALTERNATIVES; i++)

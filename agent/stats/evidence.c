@@ -108,15 +108,23 @@ void evidence_kappa(const struct evidence_windows *w, const int64_t *base, doubl
 	free(means);
 }
 
-/* (share - mean) / sqrt(mean): unit variance in every direction when windows are drawn from the mean. */
-static void standardise(const struct evidence_windows *w, const double *mean, double *to)
+/* (share - mean) / sqrt(mean), the mean being that of the windows: unit variance in every direction when they are drawn from it. */
+static void standardise(const struct evidence_windows *w, double *to)
 {
+	memset(to, 0, w->n * w->k * sizeof *to);
 	for (size_t t = 0; t < w->n; t++) {
 		double all = 0;
 		for (size_t i = 0; i < w->k; i++)
 			all += (double)w->counts[t][i];
 		for (size_t i = 0; i < w->k; i++)
-			to[t * w->k + i] = ((double)w->counts[t][i] / (all > 0 ? all : 1) - mean[i]) / sqrt(mean[i]);
+			to[t * w->k + i] = (double)w->counts[t][i] / (all > 0 ? all : 1);
+	}
+	for (size_t i = 0; i < w->k; i++) {
+		double mean = 0;
+		for (size_t t = 0; t < w->n; t++)
+			mean += to[t * w->k + i] / (double)w->n;
+		for (size_t t = 0; t < w->n; t++)
+			to[t * w->k + i] = mean > 0 ? (to[t * w->k + i] - mean) / sqrt(mean) : 0;
 	}
 }
 
@@ -143,15 +151,15 @@ static double lagged(const double *x, size_t n, size_t k, size_t lag, double *re
 	return sum;
 }
 
-double evidence_memory(const struct evidence_windows *w, const double *mean, double z)
+double evidence_memory(const struct evidence_windows *w, double z)
 {
 	double *x = mem_alloc(w->n * w->k * sizeof *x), error, memory = 1;
 	double variance;
 
-	standardise(w, mean, x);
+	standardise(w, x);
 	variance = lagged(x, w->n, w->k, 0, &error);
 	/* The first lag that chance explains ends it (Geyer's initial sequence, with a test in place of a sign). */
-	for (size_t lag = 1; variance > 0 && lag <= w->n / 3; lag++) {
+	for (size_t lag = 1; variance > 1e-12 && lag <= w->n / 3; lag++) {
 		double sum = lagged(x, w->n, w->k, lag, &error);
 		if (sum <= z * error)
 			break;

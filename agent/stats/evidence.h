@@ -30,7 +30,7 @@ void evidence_kappa(const struct evidence_windows *w, const int64_t *base, doubl
 	double drop, double *ret_best, double *ret_low);
 /* Integrated autocorrelation time of the windows, >= 1: how many of them it takes to learn what one independent one would
  * say. Of standardised shares, lags up to n/3, correlations that chance explains (z standard errors) taken as none. */
-double evidence_memory(const struct evidence_windows *w, const double *mean, double z);
+double evidence_memory(const struct evidence_windows *w, double z);
 
 /* sum p log(p / q), nats. */
 double evidence_kl(const double *p, const double *q, size_t k);

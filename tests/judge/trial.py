@@ -112,7 +112,8 @@ def main(folder, width, to, repeat=1):
     for m in ms:
         base = (null_total if m.kind == "p-value" else total)[m.first:m.first + m.n].copy()
         if m.kind == "numeric":  # a lone extreme would have been beyond
-            base[m.special["below"]] += 1; base[m.special["above"]] += 1
+            v = [r["features"][m.name] for r in ref if r["features"].get(m.name) is not None]
+            base[m.special["below"]] += v.count(m.least) == 1; base[m.special["above"]] += v.count(m.most) == 1
         if m.kind == "category":
             base[m.special["other"]] += sum(1 for c in Counter(r["features"].get(m.name) for r in ref).values() if c == 1)
         doc.append({"name": m.name, "kind": KINDS[m.kind], "first": m.first, "n": m.n, "edges": [float(e) for e in m.edges], "words": m.words,

@@ -162,11 +162,9 @@ static void test_memory(void **state)
 	}
 	for (int s = 0; s < 2; s++) {
 		struct evidence_windows w = { row, 200, 4 };
-		double mean[4];
 		for (int t = 0; t < 200; t++)
 			row[t] = counts[s][t];
-		evidence_mean(&w, NULL, mean);
-		got[s] = evidence_memory(&w, mean, 2);
+		got[s] = evidence_memory(&w, 2);
 	}
 	near(got[0], 1, .25);
 	assert_true(got[1] > 2);
