@@ -232,8 +232,7 @@ static void evaluate(struct evaluation *v)
 			return;
 		}
 	}
-	v->reading.n_errors++;
-	buf_format(v->reading.errors, "%s\n", e.text);
+	table_wrong(&v->reading, -1, "%s", e.text);
 	sandbox_close(s);
 }
 

@@ -28,7 +28,12 @@ void table_wrong(struct reading *r, int line, const char *format, ...)
 	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
-	buf_format(r->errors, line ? "%s:%d: %s%s\n" : "%s: %.0d%s%s\n", r->file, line, r->what, text);
+	if (line > 0)
+		buf_format(r->errors, "%s:%d: %s%s\n", r->file, line, r->what, text);
+	else if (line == 0)
+		buf_format(r->errors, "%s: %s%s\n", r->file, r->what, text);
+	else
+		buf_format(r->errors, "%s\n", text);
 	r->n_errors++;
 }
 
@@ -312,16 +317,21 @@ static void read_standard(struct reading *r, const struct key *k, void *member)
 	struct value items[16], v;
 	char words[16][32];
 
-	if (k->type == KEY_FUNCTION)
-		*(int *)member = LUA_NOREF;
-	else if (k->type == KEY_TEXT_OR_FUNCTION)
-		((struct text_or_function *)member)->function = LUA_NOREF;
 	if (k->type == KEY_OTHER) {
 		k->read(r, k, NULL, member);
 	} else if (k->standard) {
 		v = standard_value(k, items, words);
 		readers[k->type](r, k, &v, member);
 	}
+}
+
+/* 0 would be a reference. */
+static void no_function(const struct key *k, void *member)
+{
+	if (k->type == KEY_FUNCTION)
+		*(int *)member = LUA_NOREF;
+	else if (k->type == KEY_TEXT_OR_FUNCTION)
+		((struct text_or_function *)member)->function = LUA_NOREF;
 }
 
 static void report_unknown(struct reading *r, const struct value *item, const struct key *keys, size_t n)
@@ -357,11 +367,12 @@ bool table_read(struct reading *r, const struct value *table, const struct key *
 		const struct value *v = value_find(table, keys[i].name);
 		void *member = (char *)to + keys[i].at;
 
-		if (keys[i].type != KEY_LATER && (!v || keys[i].type == KEY_FUNCTION || keys[i].type == KEY_TEXT_OR_FUNCTION))
-			read_standard(r, &keys[i], member);
+		no_function(&keys[i], member);
 		if (v)
 			readers[keys[i].type](r, &keys[i], v, member);
-		else if (keys[i].required)
+		else if (keys[i].type != KEY_LATER)
+			read_standard(r, &keys[i], member);
+		if (!v && keys[i].required)
 			table_wrong(r, table->line, "'%s' is missing; %s", keys[i].name, keys[i].help);
 		if (r->filled && keys[i].type != KEY_LATER)
 			r->filled(r->context, member, v ? v->line : 0);

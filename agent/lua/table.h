@@ -75,7 +75,7 @@ void table_done(const struct key *keys, size_t n, void *to);
 void table_print(const struct key *keys, size_t n, const void *from, const char *before, const char *after,
 	void (*origin)(void *context, const void *member, struct buf *to), void *context, struct buf *to);
 
-/* Report a mistake: "file:line: what: sentence". */
+/* Report a mistake: "file:line: what: sentence". Line 0: not known; below: the sentence says where itself. */
 void table_wrong(struct reading *r, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The nearest of the words as "; did you mean 'x'?", or "". Into `to`; returns it. */
 const char *table_nearest(const char *text, const char *const *words, size_t n_words, char *to, size_t n);

@@ -37,6 +37,8 @@ void alert_copy(struct alert *to, const struct alert *from);
 /* One msgpack map, and back; what outbox and alert states are stored as. */
 void alert_pack(const struct alert *a, struct buf *to);
 int alert_unpack(const void *at, size_t n, struct alert *ret, struct error *e);
+struct msgpack_object;
+int alert_read(const struct msgpack_object *o, struct alert *ret, struct error *e); /* the same, within a larger value */
 /* One JSON object (no newline): what `file`, `stdout` and --json print. */
 void alert_json(const struct alert *a, struct buf *to);
 

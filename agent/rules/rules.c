@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A signal past every rule that watches its stream: ask the rule, step its alarm, speak when the alarm does. A rule that fails keeps the
+ * state it had, says so by an alert of its own, and after some failures in a row is left out; the others go on. */
+#include "rules/rule.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/words.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_SERIES = 20000 };
+
+/* Where alerts go during one rules_signal. */
+struct outlet {
+	void (*on_alert)(void *context, const struct alert *a);
+	void *context;
+};
+
+static bool load_files(struct rules *r, const struct rules_options *o, struct buf *errors)
+{
+	bool fine = true;
+
+	for (size_t i = 0; i < o->n_files; i++) {
+		struct rule_file *f = &r->files[r->n_files++];
+		const char *slash;
+
+		f->path = mem_copy_text(o->files[i]);
+		slash = strrchr(f->path, '/');
+		f->base = slash ? slash + 1 : f->path;
+		if (!rule_file_load(f, o, errors))
+			fine = false;
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(r->files[j].base, f->base) != 0)
+				continue;
+			buf_format(errors, "%s: there is another rule file of that name: %s\n", f->path, r->files[j].path);
+			fine = false;
+		}
+	}
+	return fine;
+}
+
+int rules_open(const struct rules_options *o, struct rules **ret, struct buf *errors)
+{
+	struct rules *r = mem_zero(1, sizeof *r);
+
+	r->endpoints = mem_zero(o->n_endpoints + 1, sizeof *r->endpoints);
+	for (; r->n_endpoints < o->n_endpoints; r->n_endpoints++)
+		r->endpoints[r->n_endpoints] = mem_copy_text(o->endpoints[r->n_endpoints]);
+	r->files = mem_zero(o->n_files + 1, sizeof *r->files);
+	if (!load_files(r, o, errors)) {
+		rules_close(r);
+		return -EINVAL;
+	}
+	*ret = r;
+	return 0;
+}
+
+void series_done(struct series *s)
+{
+	free(s->file);
+	free(s->rule);
+	free(s->model);
+	free(s->version);
+	alert_done(&s->alert);
+	alert_done(&s->trouble);
+	buf_done(&s->memory);
+}
+
+void rules_close(struct rules *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n_files; i++)
+		rule_file_done(&r->files[i]);
+	for (size_t i = 0; i < r->n_endpoints; i++)
+		free(r->endpoints[i]);
+	for (size_t i = 0; i < r->n_series; i++)
+		series_done(&r->series[i]);
+	free(r->files);
+	free(r->endpoints);
+	free(r->series);
+	free(r);
+}
+
+static bool is_series(const struct series *s, const char *file, const char *rule, const char *model, const char *version)
+{
+	return strcmp(s->rule, rule) == 0 && strcmp(s->model, model) == 0 && strcmp(s->version, version) == 0 &&
+		strcmp(s->file, file) == 0;
+}
+
+/* Add an empty one; NULL when there are too many. */
+static struct series *add_series(struct rules *r, const char *file, const char *rule, const char *model, const char *version)
+{
+	if (r->n_series == MOST_SERIES) {
+		if (!r->full)
+			log_error("rules", "too many streams times alerts; further ones are not watched", "most", log_n(MOST_SERIES));
+		r->full = true;
+		return NULL;
+	}
+	if (r->n_series == r->room) {
+		r->room = r->room ? 2 * r->room : 16;
+		r->series = mem_grow(r->series, r->room, sizeof *r->series);
+	}
+	r->series[r->n_series] = (struct series){.file = mem_copy_text(file), .rule = mem_copy_text(rule), .model = mem_copy_text(model),
+		.version = mem_copy_text(version), .alarm = ALARM_NONE, .seen_us = TIME_NONE, .owned = true};
+	return &r->series[r->n_series++];
+}
+
+static struct series *series_for(struct rules *r, const struct rule_file *f, const struct rule *rule, const struct signal *s)
+{
+	for (size_t i = 0; i < r->n_series; i++)
+		if (is_series(&r->series[i], f->base, rule->name, s->model, s->version))
+			return &r->series[i];
+	return add_series(r, f->base, rule->name, s->model, s->version);
+}
+
+static void resolve(struct alert *a, int64_t at_us, const struct outlet *out)
+{
+	if (a->state == ALERT_FIRING) {
+		a->state = ALERT_RESOLVED;
+		a->ends_us = a->at_us = at_us;
+		out->on_alert(out->context, a);
+	}
+	alert_done(a);
+}
+
+/* The rule failed on this window: loud, and once. */
+static void fail(struct rules *r, struct rule_file *f, const struct rule *rule, struct series *s, const struct signal *signal,
+	const struct error *e, const struct outlet *out)
+{
+	f->stat.errors++;
+	f->last_error = *e;
+	s->errors++;
+	log_error("rules", s->errors == RULES_ERRORS_MOST ? "a rule failed, and is left out for this stream from now on" : "a rule failed",
+		"alert", log_s(rule->name), "model", log_s(s->model), "error", log_s(e->text));
+	if (s->trouble.name)
+		return;
+	compose_trouble(r, f, rule, s, signal, e);
+	out->on_alert(out->context, &s->trouble);
+}
+
+static void recover(struct series *s, const struct signal *signal, const struct outlet *out)
+{
+	s->errors = 0;
+	if (s->trouble.name)
+		resolve(&s->trouble, signal->end_us, out);
+}
+
+/* What the alarm's step means for the alert. A cause that is new while the alert fires already is told under the same key. */
+static int speak(struct rules *r, struct rule_file *f, const struct rule *rule, struct series *s, const struct signal *signal,
+	enum alarm_step step, bool hot, const struct outlet *out, struct error *e)
+{
+	int rc = 0, failed;
+
+	if (step == ALARM_BEGINS || (step == ALARM_FIRES && !s->alert.name))
+		rc = compose_begin(f, rule, s, signal, e);
+	if (step == ALARM_FIRES || (step == ALARM_STAYS && s->alarm.state == ALARM_FIRING && hot && signal->fresh)) {
+		failed = compose_fire(r, f, rule, s, signal, rc ? NULL : e);
+		rc = rc ? rc : failed;
+		out->on_alert(out->context, &s->alert);
+	}
+	if (step == ALARM_RESOLVES)
+		resolve(&s->alert, signal->end_us, out);
+	if (step == ALARM_ENDS)
+		alert_done(&s->alert);
+	return rc;
+}
+
+static void watch(struct rules *r, struct rule_file *f, const struct rule *rule, const struct signal *signal, const struct outlet *out)
+{
+	struct series *s = series_for(r, f, rule, signal);
+	struct verdict v;
+	enum alarm_step step;
+	struct error e;
+
+	if (!s || (s->seen_us != TIME_NONE && signal->end_us <= s->seen_us))
+		return;
+	s->seen_us = signal->end_us;
+	if (s->errors >= RULES_ERRORS_MOST || signal->state == SIGNAL_UNJUDGED || signal->n < rule->min_records)
+		return; /* holds the state it has */
+	if (rule_judge(f, rule, s, signal, &v, &e)) {
+		fail(r, f, rule, s, signal, &e, out);
+		return;
+	}
+	buf_done(&s->memory);
+	s->memory = v.memory;
+	step = alarm_step(&s->alarm, &rule->times, v.hot, v.clear, signal->start_us, signal->end_us);
+	if (speak(r, f, rule, s, signal, step, v.hot, out, &e))
+		fail(r, f, rule, s, signal, &e, out);
+	else
+		recover(s, signal, out);
+}
+
+static void drop_series(struct rules *r, size_t i, int64_t at_us, const struct outlet *out)
+{
+	struct series *s = &r->series[i];
+
+	if (s->alert.name)
+		resolve(&s->alert, at_us, out);
+	if (s->trouble.name)
+		resolve(&s->trouble, at_us, out);
+	series_done(s);
+	r->series[i] = r->series[--r->n_series];
+}
+
+/* Series whose rule is gone, and those of a version that went quiet while others of its model went on. */
+static void sweep(struct rules *r, const struct signal *signal, const struct outlet *out)
+{
+	for (size_t i = 0; i < r->n_series;) {
+		const struct series *s = &r->series[i];
+		bool quiet = strcmp(s->model, signal->model) == 0 && s->seen_us != TIME_NONE &&
+			signal->end_us > s->seen_us && signal->end_us - s->seen_us > RULES_RETIRE_US &&
+			strcmp(s->version, signal->version) != 0;
+
+		if (!s->owned || quiet)
+			drop_series(r, i, signal->end_us, out);
+		else
+			i++;
+	}
+}
+
+void rules_signal(struct rules *r, const struct signal *s, void (*on_alert)(void *context, const struct alert *a), void *context)
+{
+	struct outlet out = {on_alert, context};
+
+	assert(s->model && s->version);
+	sweep(r, s, &out);
+	for (size_t i = 0; i < r->n_files; i++) {
+		struct rule_file *f = &r->files[i];
+
+		for (size_t j = 0; j < f->n_rules; j++)
+			if (words_match(f->rules[j].model, s->model) && words_match(f->rules[j].version, s->version))
+				watch(r, f, &f->rules[j], s, &out);
+	}
+}
+
+void rules_each_alert(const struct rules *r, void (*each)(void *context, const struct alert *a), void *context)
+{
+	for (size_t i = 0; i < r->n_series; i++) {
+		if (r->series[i].alert.name)
+			each(context, &r->series[i].alert);
+		if (r->series[i].trouble.name)
+			each(context, &r->series[i].trouble);
+	}
+}
+
+void rules_each_stat(const struct rules *r, void (*each)(void *context, const struct rules_stat *stat), void *context)
+{
+	for (size_t i = 0; i < r->n_files; i++) {
+		const struct rule_file *f = &r->files[i];
+		struct rules_stat stat = f->stat;
+
+		stat.file = f->path;
+		stat.n_rules = f->n_rules;
+		stat.bytes = sandbox_bytes(f->sandbox);
+		stat.last_error = f->last_error.text;
+		for (size_t j = 0; j < r->n_series; j++)
+			if (strcmp(r->series[j].file, f->base) == 0 && r->series[j].errors >= RULES_ERRORS_MOST)
+				stat.n_left_out++;
+		each(context, &stat);
+	}
+}
