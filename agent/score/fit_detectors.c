@@ -180,8 +180,8 @@ static void detectors_standard(struct work *w, const struct lesson *l)
 			fit_note(w->f, "left out: %s", e.text);
 	}
 	if (w->r->n_detectors == 0)
-		fit_note(w->f, "no detector: the log holds neither logits nor probabilities nor an embedding that one could learn "
-			"from; windows of features, classes and confidence are still counted");
+		fit_note(w->f, "no detector: %s; windows of features, classes and confidence are still counted", holds == 0
+			? "the log holds neither logits nor probabilities nor an embedding" : "none of the standard ones is at hand");
 }
 
 static int detectors_learn(struct work *w, struct error *e)

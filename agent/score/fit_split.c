@@ -3,7 +3,7 @@
  *
  * Contiguous parts (first fit, then cal-A, ...) would give each part another season, another trend: the p-values of the null part would be
  * off by as much as traffic moved between, and a week's calibration would hold no Sunday. Records dealt one by one at random would put
- * neighbours, often near-duplicates, on both sides. So: blocks of whole windows, about a hundred in the log, each dealt to the
+ * neighbours, often near-duplicates, on both sides. So: blocks of whole windows, up to some hundreds in the log, each dealt to the
  * part that is furthest behind its share; every part then sees every season and the whole trend, windows stay whole, and only the
  * edges of blocks touch. Dealing strictly in turn would resonate with anything periodic (every third block is the night
  * shift), so what is "behind" is jittered by a hash of the block's time: the same log is always split the same way.
@@ -16,7 +16,8 @@
 
 #include <assert.h>
 
-#define BLOCKS 100
+#define BLOCKS 400
+#define BLOCKS_BY_NUMBER 40
 #define LEAST_WINDOWS 12
 #define JITTER 1.0 /* blocks */
 
@@ -79,7 +80,7 @@ static void blocks_size(struct fit *f, struct deal *d)
 
 	d->by_window = windows >= LEAST_WINDOWS;
 	d->block_us = f->o.window_us * (int64_t)(windows / BLOCKS > 0 ? windows / BLOCKS : 1);
-	d->block_rows = rows / BLOCKS > 0 ? rows / BLOCKS : 1;
+	d->block_rows = rows / BLOCKS_BY_NUMBER > 0 ? rows / BLOCKS_BY_NUMBER : 1;
 	if (!d->by_window)
 		fit_note(f, "the log spans %zu windows, at least %d are needed to learn how windows vary: nothing will be judged; "
 			"give a longer log, or a shorter window", windows, LEAST_WINDOWS);
