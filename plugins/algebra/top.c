@@ -101,3 +101,14 @@ void top_put(struct top *t, float value, uint32_t index)
 		heap_sink(t);
 	}
 }
+
+void top_sort(struct top *t)
+{
+	size_t n = t->n;
+
+	while (t->n > 1) {
+		heap_swap(t, 0, --t->n);
+		heap_sink(t);
+	}
+	t->n = n;
+}

@@ -20,5 +20,7 @@ struct top {
 /* Below or at this nothing enters any more; -INFINITY while there is room. */
 float top_floor(const struct top *t);
 void top_put(struct top *t, float value, uint32_t index);
+/* Largest first; of equal ones the lower index first. No heap any more. */
+void top_sort(struct top *t);
 
 #endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Deep nearest neighbours: how far an embedding of length 1 stands from the k-th nearest of the reference's (Sun et al. 2022).
+ * No shape is assumed, and the answer names the very records that are nearest.
+ *
+ * Exact, by brute force: for vectors of length 1 the nearest have the largest inner products, and inner products with a whole
+ * bank are a matrix product. Blocks of the bank that stay in the cache are multiplied with blocks of rows, and only products
+ * above a row's floor, its candidate that is worst so far, are looked at. Very near ones (duplicates) are measured again
+ * directly, since 2 - 2 x.b has no digits left there.
+ */
+#include "oodd/detector.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "algebra/bytes.h"
+#include "algebra/product.h"
+#include "algebra/rows.h"
+#include "algebra/top.h"
+
+#define MAGIC "oodknn01"
+#define BLOCK_ROWS 96
+#define BLOCK_BYTES (256 * 1024) /* of the bank: half of a small second-level cache */
+#define MOST_COLUMNS 512
+#define SPARE 8                  /* candidates beyond k: rounding may swap neighbours that are equally far */
+#define NEAR 0.96875f            /* inner products above are measured again: a distance below 1/4 */
+
+struct state {
+	size_t d, n, k, candidates;
+	size_t columns;  /* of the bank in one block: a multiple of the panel */
+	int64_t *row;    /* of the fit data, for each of the bank */
+	struct product_f32 *bank;
+};
+
+/* ---- fit ---- */
+
+/* Length-1 copy; false where there is none. */
+static bool row_unit(const float *x, size_t d, float *to)
+{
+	double squares = row_squares(x, d), scale = 1 / sqrt(squares);
+
+	if (!isfinite(squares) || !isfinite(scale))
+		return false;
+	for (size_t j = 0; j < d; j++)
+		to[j] = (float)((double)x[j] * scale);
+	return true;
+}
+
+static bool row_usable(const float *x, size_t d)
+{
+	double squares = row_squares(x, d);
+	return isfinite(squares) && isfinite(1 / sqrt(squares));
+}
+
+static int shape_check(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, size_t *ret_d,
+	size_t *ret_n)
+{
+	bool same = true;
+
+	*ret_d = *ret_n = 0;
+	for (size_t b = 0; b < n_batches && same; b++) {
+		if (batches[b]->n == 0)
+			continue;
+		if (*ret_d == 0)
+			*ret_d = batches[b]->embedding.width;
+		same = batches[b]->embedding.at && batches[b]->embedding.width == *ret_d;
+		for (size_t i = 0; i < batches[b]->n && same; i++)
+			*ret_n += row_usable(oodd_row(batches[b]->embedding, i), *ret_d);
+	}
+	if (same && *ret_d)
+		return 0;
+	host->log(host->context, OODD_LOG_ERROR, "the reference has no embeddings, or of several widths");
+	return -ENODATA;
+}
+
+/* Every usable row, or, when there are more than fit into the bank, evenly spaced ones: all of the reference's time is there. */
+static void bank_fill(const struct oodd_batch *const *batches, size_t n_batches, size_t d, size_t usable, size_t kept, struct bytes *b,
+	int64_t *rows)
+{
+	float *to = (float *)(void *)b->at;
+	size_t met = 0, taken = 0;
+	int64_t row = 0;
+
+	for (size_t i = 0; i < n_batches; i++)
+		for (size_t j = 0; j < batches[i]->n; j++, row++) {
+			const float *x = oodd_row(batches[i]->embedding, j);
+			if (!row_usable(x, d))
+				continue;
+			/* A row is taken where its share of the bank reaches the next whole number: `kept` times in all. */
+			if (++met * kept / usable == taken)
+				continue;
+			row_unit(x, d, to + taken * d);
+			rows[taken++] = row;
+		}
+}
+
+static int knn_fit(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, const void **ret_bytes,
+	size_t *ret_n)
+{
+	size_t d, usable, k = (size_t)host->option(host->context, "k"), most = (size_t)host->option(host->context, "bank");
+	char text[160];
+	int r = shape_check(host, batches, n_batches, &d, &usable);
+
+	if (r)
+		return r;
+	size_t kept = usable < most ? usable : most;
+	if (kept < k || kept == 0) {
+		snprintf(text, sizeof text, "k is %zu, and only %zu rows with a complete embedding are in the bank", k, kept);
+		host->log(host->context, OODD_LOG_ERROR, text);
+		return -ENODATA;
+	}
+	struct bytes_head head = {MAGIC, BYTES_ORDER, (uint32_t)d, (uint32_t)kept, 0};
+	size_t n = sizeof head + kept * (d * sizeof(float) + sizeof(int64_t));
+	struct bytes b = {host->alloc(host->context, n), n, false};
+	int64_t *rows = malloc(kept * sizeof *rows);
+	if (!rows)
+		return -ENOMEM;
+	*ret_bytes = b.at;
+	*ret_n = n;
+	bytes_put(&b, &head, sizeof head);
+	bank_fill(batches, n_batches, d, usable, kept, &b, rows);
+	memcpy(b.at + kept * d * sizeof(float), rows, kept * sizeof *rows);
+	free(rows);
+	return 0;
+}
+
+/* ---- open, close ---- */
+
+static void knn_close(void *state)
+{
+	struct state *s = state;
+
+	if (!s)
+		return;
+	product_f32_close(s->bank);
+	free(s->row);
+	free(s);
+}
+
+static void blocks_plan(struct state *s)
+{
+	size_t panel = product_f32_panel(s->bank), columns = BLOCK_BYTES / sizeof(float) / s->d;
+
+	columns = columns > MOST_COLUMNS ? MOST_COLUMNS : columns;
+	s->columns = columns < panel ? panel : columns / panel * panel;
+}
+
+static int knn_open(const struct oodd_host *host, const void *bytes, size_t n, void **ret_state)
+{
+	struct bytes_head head;
+	struct bytes b;
+
+	if (!bytes_begin(&b, bytes, n, MAGIC, host, &head))
+		return -EINVAL;
+	struct state *s = calloc(1, sizeof *s);
+	if (!s)
+		return -ENOMEM;
+	s->d = head.width;
+	s->n = head.rows;
+	s->k = (size_t)host->option(host->context, "k");
+	s->candidates = s->k + SPARE < s->n ? s->k + SPARE : s->n;
+	float *bank = bytes_take(&b, s->n * s->d, sizeof *bank);
+	s->row = bytes_take(&b, s->n, sizeof *s->row);
+	bool good = bytes_end(&b, host) && s->k >= 1 && s->k <= s->n && bytes_finite_f32(bank, s->n * s->d);
+	if (good)
+		s->bank = product_f32_open(bank, s->n, s->d, NULL, false, PRODUCT_BEST);
+	free(bank);
+	int r = !good ? -EINVAL : !s->bank ? -ENOMEM : 0;
+	if (r) {
+		knn_close(s);
+		return r;
+	}
+	blocks_plan(s);
+	*ret_state = s;
+	return 0;
+}
+
+/* ---- search ---- */
+
+/* Memory for a block of rows, in one piece. */
+struct scratch {
+	float *x;         /* rows x d: of length 1, zeros where there is no direction */
+	float *near;      /* rows x columns: inner products with a block of the bank */
+	unsigned *some;   /* columns */
+	float *value;     /* rows x candidates */
+	uint32_t *index;  /* rows x candidates */
+	struct top *best; /* rows */
+};
+
+static bool scratch_open(struct scratch *w, const struct state *s, size_t rows)
+{
+	size_t words = rows * (s->d + s->columns + 2 * s->candidates) + s->columns;
+	char *at = malloc(rows * sizeof *w->best + words * sizeof(float));
+
+	if (!at)
+		return false;
+	w->best = (struct top *)(void *)at;
+	w->x = (float *)(void *)(at + rows * sizeof *w->best);
+	w->near = w->x + rows * s->d;
+	w->value = w->near + rows * s->columns;
+	w->index = (uint32_t *)(void *)(w->value + rows * s->candidates);
+	w->some = (unsigned *)(w->index + rows * s->candidates);
+	return true;
+}
+
+static void scratch_close(struct scratch *w)
+{
+	free(w->best);
+}
+
+static void row_look(const struct state *s, const struct scratch *w, struct top *best, const float *near, size_t from, size_t columns)
+{
+	size_t n = product_f32_above(s->bank, near, columns, top_floor(best), w->some);
+
+	for (size_t i = 0; i < n; i++)
+		if (from + w->some[i] < s->n)
+			top_put(best, near[w->some[i]], (uint32_t)(from + w->some[i]));
+}
+
+/* The candidates of n prepared rows. */
+static void rows_search(const struct state *s, const struct scratch *w, size_t n)
+{
+	size_t all = product_f32_stride(s->bank);
+
+	for (size_t i = 0; i < n; i++)
+		w->best[i] = (struct top){.k = s->candidates, .value = w->value + i * s->candidates, .index = w->index + i * s->candidates};
+	for (size_t from = 0; from < all; from += s->columns) {
+		size_t columns = all - from < s->columns ? all - from : s->columns;
+		product_f32_part(s->bank, from, columns, w->x, s->d, n, w->near, s->columns);
+		for (size_t i = 0; i < n; i++)
+			row_look(s, w, &w->best[i], w->near + i * s->columns, from, columns);
+	}
+}
+
+static float distance_direct(const struct state *s, const float *x, uint32_t index)
+{
+	double sum = 0;
+
+	for (size_t j = 0; j < s->d; j++) {
+		double off = (double)x[j] - (double)product_f32_at(s->bank, index, j);
+		sum += off * off;
+	}
+	return (float)sqrt(sum);
+}
+
+/* Candidates become neighbours: nearest first, values become distances. False where the bank gave none: it holds nonsense. */
+static bool row_measure(const struct state *s, const float *x, struct top *best)
+{
+	if (best->n < s->k)
+		return false;
+	top_sort(best);
+	if (best->value[s->k - 1] < NEAR) {
+		for (size_t i = 0; i < best->n; i++)
+			best->value[i] = sqrtf(fmaxf(0, 2 - 2 * best->value[i]));
+		return true;
+	}
+	struct top again = {.k = best->n, .value = best->value, .index = best->index};
+	for (size_t i = 0; i < best->n; i++) {
+		uint32_t index = best->index[i];
+		top_put(&again, -distance_direct(s, x, index), index);
+	}
+	top_sort(&again);
+	for (size_t i = 0; i < best->n; i++)
+		best->value[i] = -best->value[i];
+	return isfinite(best->value[s->k - 1]);
+}
+
+static bool row_prepare(const struct state *s, const float *x, float *to)
+{
+	if (row_unit(x, s->d, to))
+		return true;
+	memset(to, 0, s->d * sizeof *to);
+	return false;
+}
+
+static void block_score(const struct state *s, const struct oodd_batch *batch, size_t from, size_t n, const struct scratch *w,
+	float *scores, uint8_t *status)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!row_prepare(s, oodd_row(batch->embedding, from + i), w->x + i * s->d))
+			status[from + i] = OODD_ROW_UNSCORED;
+	rows_search(s, w, n);
+	for (size_t i = 0; i < n; i++) {
+		if (status[from + i] == OODD_ROW_UNSCORED)
+			continue;
+		if (row_measure(s, w->x + i * s->d, &w->best[i]))
+			scores[from + i] = w->best[i].value[s->k - 1];
+		else
+			status[from + i] = OODD_ROW_UNSCORED;
+	}
+}
+
+static int knn_score(const void *state, const struct oodd_batch *batch, float *scores, uint8_t *status)
+{
+	const struct state *s = state;
+	struct scratch w;
+
+	if (batch->n == 0)
+		return 0;
+	if (!s || batch->embedding.width != s->d)
+		return -EINVAL;
+	if (!scratch_open(&w, s, batch->n < BLOCK_ROWS ? batch->n : BLOCK_ROWS))
+		return -ENOMEM;
+	for (size_t from = 0; from < batch->n; from += BLOCK_ROWS)
+		block_score(s, batch, from, batch->n - from < BLOCK_ROWS ? batch->n - from : BLOCK_ROWS, &w, scores, status);
+	scratch_close(&w);
+	return 0;
+}
+
+/* The neighbours themselves, nearest first. */
+static int knn_explain(const void *state, const struct oodd_batch *batch, size_t row, struct oodd_reason *reasons, size_t n)
+{
+	const struct state *s = state;
+	struct scratch w;
+	size_t found = 0;
+
+	if (!s || batch->embedding.width != s->d || row >= batch->n)
+		return -EINVAL;
+	if (!scratch_open(&w, s, 1))
+		return -ENOMEM;
+	if (row_prepare(s, oodd_row(batch->embedding, row), w.x)) {
+		rows_search(s, &w, 1);
+		for (bool good = row_measure(s, w.x, &w.best[0]); good && found < n && found < s->k; found++)
+			reasons[found] = (struct oodd_reason){OODD_REASON_ROW, s->row[w.index[found]], (double)w.value[found]};
+	}
+	scratch_close(&w);
+	return (int)found;
+}
+
+static const struct oodd_option knn_options[] = {
+	{"k", OODD_OPTION_INT, 5, 1, 1000, NULL, "which neighbour: the k-th nearest"},
+	{"bank", OODD_OPTION_INT, 10000, 1, 1e6, NULL, "most reference rows to keep, evenly spaced in time; the cost is proportional to it"},
+	{0},
+};
+
+static const struct oodd_detector knn = {
+	.name = "knn",
+	.version = "1.0",
+	.summary = "distance to the k-th nearest of the reference's embeddings, all of length 1",
+	.needs = OODD_NEEDS_EMBEDDING,
+	.options = knn_options,
+	.fit = knn_fit,
+	.open = knn_open,
+	.close = knn_close,
+	.score = knn_score,
+	.explain = knn_explain,
+};
+
+OODD_PLUGIN("Apache-2.0", &knn);
