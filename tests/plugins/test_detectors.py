@@ -221,6 +221,27 @@ def test_few_rows(rng):
     near("mahalanobis: fewer rows than dimensions", s, mahalanobis(x.astype(float), y, x.astype(float), 0.01), relative=1e-3)
 
 
+def test_knn(rng):
+    for d, n in ((3, 40), (17, 500), (64, 1500), (768, 700)):
+        x = blobs(rng, n, d, 3)[0]
+        q = np.vstack([blobs(rng, 300, d, 3)[0], x[:30], x[:10] + 1e-5 * rng.normal(size=(10, d)).astype(np.float32)])
+        for k in (1, 5, 40):
+            # Of rows 1e-5 apart, single precision knows the distance to some 1e-7.
+            near(f"knn, {d} dimensions, {n} rows, k {k}", run("knn", dict(embedding=q), dict(embedding=x), k=k)[0],
+                 knn(x.astype(float), q.astype(float), k), absolute=3e-7)
+        check("knn: a row of the bank is at distance 0 of itself", not run("knn", dict(embedding=x), dict(embedding=x), k=1)[0].any())
+    x = blobs(rng, 1000, 8, 3)[0]
+    kept = x[[i for i in range(1000) if (i + 1) * 300 // 1000 > i * 300 // 1000]]
+    near("knn: a bank of 300 keeps evenly spaced rows", run("knn", dict(embedding=x), dict(embedding=x), k=3, bank=300)[0],
+         knn(kept.astype(float), x.astype(float), 3), absolute=3e-7)
+    odd = x[:5].copy()
+    odd[1, 2], odd[2, 0], odd[3] = np.nan, np.inf, 0
+    s = run("knn", dict(embedding=odd), dict(embedding=np.vstack([odd, x])))[0]
+    check("knn: NaN, inf and a row without direction are not scored, nor learned", (np.isnan(s) == [0, 1, 1, 1, 0]).all(), str(s))
+    with pytest.raises(Refused, match="k is 50, and only 20 rows"):
+        run("knn", dict(embedding=x), dict(embedding=x[:20]), k=50)
+
+
 # ---- the oracle ----
 
 def lines(path):
@@ -245,6 +266,8 @@ def test_oracle():
         near("oracle: " + name, run(name, dict(logits=logits))[0], oracle[name])
     for column, ridge in (("mahalanobis_pred", 1e-6), ("mahalanobis_pred_reg1e-3", 1e-3)):
         near("oracle: " + column, run("mahalanobis", dict(embedding=stream), fit, normalise="false", regularisation=ridge)[0], oracle[column])
+    for k in (5, 50):
+        near(f"oracle: knn{k}", run("knn", dict(embedding=stream), fit, k=k, bank=100000)[0], oracle[f"knn{k}"])
     for column, ridge in (("rmd_pred", 1e-6), ("rmd_pred_reg1e-3", 1e-3)):
         got = run("relative", dict(embedding=stream), fit, normalise="false", regularisation=ridge)[0]
         w = relative(train.astype(float), fit["predicted"], stream.astype(float), ridge, False)
