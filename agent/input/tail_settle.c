@@ -264,6 +264,12 @@ static void keep_past(struct tail *t, const struct past *p)
 	t->past[t->n_past++] = *p;
 }
 
+/* Two logs may begin with the same few letters: those are no reason to pass over what follows. */
+static uint64_t enough(uint64_t common)
+{
+	return common < COPY_LEAST ? 0 : common;
+}
+
 /* The copies of a log that was truncated stand for it now. Returns up to where they hold it. */
 static uint64_t let_copies_go(struct tail_file *original, const struct past *p)
 {
@@ -281,7 +287,7 @@ static uint64_t let_copies_go(struct tail_file *original, const struct past *p)
 				begin_at(f, f->size, false, p->newest_us);
 			}
 		} else {
-			begin_at(f, f->prefix && f->size < p->offset ? f->size : 0, false, p->newest_us);
+			begin_at(f, f->prefix && f->size < p->offset ? enough(f->size) : 0, false, p->newest_us);
 		}
 		file_ready_set(f);
 	}
@@ -331,7 +337,8 @@ void file_release(struct tail_file *original)
 		if (file_open(f) < 0)
 			copy_of_set(f, NULL);
 		else
-			begin_at(f, f->size < original->size ? f->size : original->size, false, original->newest_us);
+			begin_at(f, enough(f->size < original->size ? f->size : original->size), false,
+				original->newest_us);
 		file_ready_set(f);
 	}
 }
