@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #define COPY_LEAST 64       /* bytes that must agree before a file counts as the copy of one that cannot be compared whole */
+#define PART_LEAST 4096     /* bytes that must agree before a file counts as a copy that went its own way */
 #define PAST_MOST 64        /* generations gone by that a copy may still turn out to be of */
 
 enum where {

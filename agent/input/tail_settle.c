@@ -235,7 +235,13 @@ static void decide(struct tail_file *f)
 		}
 }
 
-/* Still a copy? */
+/* Two logs may begin with the same few letters: those are no reason to pass over what follows. */
+static uint64_t enough(uint64_t common, uint64_t least)
+{
+	return common < least ? 0 : common;
+}
+
+/* Still a copy? One that goes on by itself shares more with the original than two logs that begin with the same record. */
 static void compare(struct tail_file *f)
 {
 	struct tail_file *original = f->copy_of;
@@ -250,7 +256,7 @@ static void compare(struct tail_file *f)
 	if (!begins_like(f, original))
 		begin_at(f, 0, false, TIME_NONE);
 	else if (f->size > original->size)
-		begin_at(f, original->size, false, original->newest_us);
+		begin_at(f, enough(original->size, PART_LEAST), false, original->newest_us);
 }
 
 /* ---- truncation ---- */
@@ -262,12 +268,6 @@ static void keep_past(struct tail *t, const struct past *p)
 	if (t->n_past == PAST_MOST)
 		memmove(t->past, t->past + 1, --t->n_past * sizeof *t->past);
 	t->past[t->n_past++] = *p;
-}
-
-/* Two logs may begin with the same few letters: those are no reason to pass over what follows. */
-static uint64_t enough(uint64_t common)
-{
-	return common < COPY_LEAST ? 0 : common;
 }
 
 /* The copies of a log that was truncated stand for it now. Returns up to where they hold it. */
@@ -287,7 +287,7 @@ static uint64_t let_copies_go(struct tail_file *original, const struct past *p)
 				begin_at(f, f->size, false, p->newest_us);
 			}
 		} else {
-			begin_at(f, f->prefix && f->size < p->offset ? enough(f->size) : 0, false, p->newest_us);
+			begin_at(f, f->prefix && f->size < p->offset ? enough(f->size, COPY_LEAST) : 0, false, p->newest_us);
 		}
 		file_ready_set(f);
 	}
@@ -337,7 +337,7 @@ void file_release(struct tail_file *original)
 		if (file_open(f) < 0)
 			copy_of_set(f, NULL);
 		else
-			begin_at(f, enough(f->size < original->size ? f->size : original->size), false,
+			begin_at(f, enough(f->size < original->size ? f->size : original->size, COPY_LEAST), false,
 				original->newest_us);
 		file_ready_set(f);
 	}
