@@ -219,14 +219,12 @@ static void say_news(struct stop *s, const struct row *row, enum verdict v, cons
 	s->said = v == VERDICT_ACCEPTED ? NULL : mem_copy_text(said);
 }
 
-static void answer(struct courier *c, struct stop *s, struct row *row, enum verdict v,
-	int64_t retry_after_us, const char *said)
+static void answer(
+	struct stop *s, struct row *row, enum verdict v, int64_t retry_after_us, const char *said)
 {
 	say_news(s, row, v, said);
 	if (lane_answered(s->lane, row->number, v, retry_after_us, said, now()))
 		say_dead(s, row);
-	if (c->o.nudge && lane_has_news(s->lane))
-		c->o.nudge(c->o.context);
 }
 
 /* RFC 9110: 408 and 429 say "later", 5xx says "not my day"; any other refusal would be the same
@@ -257,7 +255,7 @@ static void on_answer(void *context, const struct http_answer *a)
 	enum verdict v = verdict_of(a);
 	char *said = v == VERDICT_ACCEPTED ? NULL : said_of(a);
 
-	answer(c, f->stop, f->row, v, v == VERDICT_RETRY ? a->retry_after_us : 0, said);
+	answer(f->stop, f->row, v, v == VERDICT_RETRY ? a->retry_after_us : 0, said);
 	free(said);
 	flight_close(f);
 	pump(c);
@@ -268,7 +266,7 @@ static void on_written(void *context, int code, const char *why)
 	struct flight *f = context;
 	struct courier *c = f->courier;
 
-	answer(c, f->stop, f->row, code ? VERDICT_RETRY : VERDICT_ACCEPTED, 0, code ? why : NULL);
+	answer(f->stop, f->row, code ? VERDICT_RETRY : VERDICT_ACCEPTED, 0, code ? why : NULL);
 	flight_close(f);
 	pump(c);
 }
@@ -283,7 +281,7 @@ static void send_http(struct courier *c, struct stop *s, struct row *row)
 	struct error e;
 
 	if (endpoint_request(p, &row->alert, now(), &r, &e)) {
-		answer(c, s, row, VERDICT_HELD, 0, e.text);
+		answer(s, row, VERDICT_HELD, 0, e.text);
 		return;
 	}
 	f = flight_open(c, s, row);
@@ -347,6 +345,8 @@ static void pump(struct courier *c)
 		at = lane_wake(s->lane, now());
 		wake = at < wake ? at : wake;
 	}
+	if (c->o.nudge && courier_has_news(c))
+		c->o.nudge(c->o.context);
 	sleep_until(c, wake);
 	/* From the timer, not from here: the callback may close us. */
 	if (c->drained && !c->flights)
