@@ -211,7 +211,9 @@ static const char *captured_again(struct matcher *m, const char *at, char digit)
 
 	if (i < 0 || i >= m->n_captures || m->captures[i].n == CAPTURE_OPEN)
 		return give_up(m, "invalid capture index");
-	n = m->captures[i].n == CAPTURE_POSITION ? 0 : (size_t)m->captures[i].n;
+	if (m->captures[i].n == CAPTURE_POSITION)
+		return NULL; /* as Lua has it */
+	n = (size_t)m->captures[i].n;
 	if ((size_t)(m->text_end - at) < n || !afford(m, 1 + n / 8) || memcmp(m->captures[i].at, at, n) != 0)
 		return NULL;
 	return at + n;

@@ -34,8 +34,8 @@ static void copy_to(const struct rules *all, const struct rule *r, struct alert 
 }
 
 /* The texts that are not empty, in the order of the rule; the first failure is kept. */
-static int make_pairs(struct rule_file *f, const struct named_text *from, size_t n, const struct signal *signal, struct pair **ret,
-	size_t *ret_n, struct error *e)
+static int make_pairs(struct rule_file *f, const struct rule *r, const struct named_text *from, size_t n, const struct signal *signal,
+	struct pair **ret, size_t *ret_n, struct error *e)
 {
 	int rc = 0;
 
@@ -43,7 +43,7 @@ static int make_pairs(struct rule_file *f, const struct named_text *from, size_t
 	*ret_n = 0;
 	for (size_t i = 0; i < n; i++) {
 		char *text = NULL;
-		int failed = rule_text(f, &from[i].text, signal, &text, rc ? NULL : e);
+		int failed = rule_text(f, r, &from[i].text, signal, &text, rc ? NULL : e);
 
 		rc = rc ? rc : failed;
 		if (text && *text)
@@ -89,17 +89,17 @@ int compose_begin(struct rule_file *f, const struct rule *r, struct series *s, c
 	*a = (struct alert){.name = mem_copy_text(r->name), .model = mem_copy_text(s->model), .version = mem_copy_text(s->version),
 		.state = ALERT_PENDING, .severity = mem_copy_text("ticket"), .summary = plain_summary(signal),
 		.starts_us = signal->start_us, .ends_us = TIME_NONE, .at_us = signal->end_us};
-	rc = make_pairs(f, r->labels, r->n_labels, signal, &a->labels, &a->n_labels, e);
+	rc = make_pairs(f, r, r->labels, r->n_labels, signal, &a->labels, &a->n_labels, e);
 	make_key(a, f->base);
 	return rc;
 }
 
 /* One text of the alert: replaced when there is a new one, otherwise by `otherwise` (taken), or left. */
-static int say(struct rule_file *f, const struct text_or_function *t, const struct signal *signal, char **text, char *otherwise,
-	struct error *e)
+static int say(struct rule_file *f, const struct rule *r, const struct text_or_function *t, const struct signal *signal, char **text,
+	char *otherwise, struct error *e)
 {
 	char *said = NULL;
-	int rc = rule_text(f, t, signal, &said, e);
+	int rc = rule_text(f, r, t, signal, &said, e);
 
 	free(*text);
 	*text = said && *said ? said : otherwise;
@@ -123,12 +123,12 @@ int compose_fire(const struct rules *all, struct rule_file *f, const struct rule
 	free(a->to);
 	copy_to(all, r, a);
 	free_pairs(a->annotations, a->n_annotations);
-	rc = make_pairs(f, r->annotations, r->n_annotations, signal, &a->annotations, &a->n_annotations, e);
-	failed = say(f, &r->severity, signal, &a->severity, mem_copy_text("ticket"), rc ? NULL : e);
+	rc = make_pairs(f, r, r->annotations, r->n_annotations, signal, &a->annotations, &a->n_annotations, e);
+	failed = say(f, r, &r->severity, signal, &a->severity, mem_copy_text("ticket"), rc ? NULL : e);
 	rc = rc ? rc : failed;
-	failed = say(f, &r->summary, signal, &a->summary, plain_summary(signal), rc ? NULL : e);
+	failed = say(f, r, &r->summary, signal, &a->summary, plain_summary(signal), rc ? NULL : e);
 	rc = rc ? rc : failed;
-	failed = say(f, &r->description, signal, &a->description, NULL, rc ? NULL : e);
+	failed = say(f, r, &r->description, signal, &a->description, NULL, rc ? NULL : e);
 	return rc ? rc : failed;
 }
 

@@ -231,24 +231,25 @@ static int open_words(lua_State *L)
 static void load(struct loading *l, const struct sandbox_limits *limits)
 {
 	struct rule_file *f = l->file;
+	char *text = NULL;
 	struct error e;
-	char *text;
+	int rc = sandbox_read_file(f->path, &text, &l->n_text, &e);
 
-	if (sandbox_read_file(f->path, &text, &l->n_text, &e) == 0) {
-		l->text = text;
-		if (sandbox_open(f->path, limits, &f->sandbox, &e) == 0) {
-			sandbox_owner_set(f->sandbox, l);
-			if (sandbox_run(f->sandbox, open_words, l, 0, &e) || sandbox_load(f->sandbox, text, l->n_text, &e))
-				table_wrong(&l->reading, -1, "%s", e.text);
-			sandbox_owner_set(f->sandbox, f);
-		} else {
-			table_wrong(&l->reading, -1, "%s", e.text);
-		}
-		free(text);
-	} else {
-		table_wrong(&l->reading, -1, "%s", e.text);
+	l->text = text;
+	if (rc == 0)
+		rc = sandbox_open(f->path, limits, &f->sandbox, &e);
+	if (rc == 0) {
+		sandbox_owner_set(f->sandbox, l);
+		rc = sandbox_run(f->sandbox, open_words, l, 0, &e);
+		if (rc == 0)
+			rc = sandbox_load(f->sandbox, text, l->n_text, &e);
+		sandbox_owner_set(f->sandbox, f);
 	}
-	check_open(l);
+	if (rc)
+		table_wrong(&l->reading, -1, "%s", e.text);
+	else
+		check_open(l);
+	free(text);
 }
 
 bool rule_file_load(struct rule_file *f, const struct rules_options *o, struct buf *errors)

@@ -105,6 +105,7 @@ struct telling {
 	struct rule_file *file;
 	int function;
 	char *text;
+	const char *wrong;       /* NULL, or the type of what came instead of a text */
 };
 
 static int tell(lua_State *L)
@@ -119,13 +120,15 @@ static int tell(lua_State *L)
 	if (lua_isnil(L, -1))
 		return 0;
 	text = lua_tolstring(L, -1, &n);
-	if (!text)
-		return luaL_error(L, "a function for a text returned a %s", luaL_typename(L, -1));
-	t->text = mem_copy_span(text, n < TEXT_MOST ? n : TEXT_MOST);
+	if (text)
+		t->text = mem_copy_span(text, n < TEXT_MOST ? n : TEXT_MOST);
+	else
+		t->wrong = luaL_typename(L, -1);
 	return 0;
 }
 
-int rule_text(struct rule_file *f, const struct text_or_function *t, const struct signal *signal, char **ret, struct error *e)
+int rule_text(struct rule_file *f, const struct rule *r, const struct text_or_function *t, const struct signal *signal, char **ret,
+	struct error *e)
 {
 	struct telling telling = {.file = f, .function = t->function};
 	int rc;
@@ -135,6 +138,8 @@ int rule_text(struct rule_file *f, const struct text_or_function *t, const struc
 		return 0;
 	}
 	rc = run(f, tell, &telling, signal, e);
+	if (rc == 0 && telling.wrong)
+		rc = error_set(e, -EINVAL, "%s:%d: alert \"%s\": a function for a text returned a %s", f->path, r->line, r->name, telling.wrong);
 	if (rc == 0)
 		*ret = telling.text;
 	return rc;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The little memory a rule has for each stream, as bytes: plain data, small, the same after a restart.
- * A table is an array of pairs, [key or nil, value, ...]; nil as key: the next item of the list. */
+ * A table is an array of pairs, [key or nil, value, ...]; nil as key: the next item of the list; nil for {}. */
 #include "rules/rule.h"
 
 #include "lua/value.h"
@@ -26,6 +26,10 @@ static void pack_value(const struct value *v, struct buf *to)
 		pack_text(to, v->text);
 		break;
 	default:
+		if (v->n == 0) { /* read back as {} */
+			pack_text(to, NULL);
+			break;
+		}
 		pack_array(to, 2 * v->n);
 		for (size_t i = 0; i < v->n; i++) {
 			pack_text(to, v->items[i].key);

@@ -84,7 +84,8 @@ struct verdict {
 int rule_judge(struct rule_file *f, const struct rule *r, const struct series *s, const struct signal *signal, struct verdict *ret,
 	struct error *e);
 /* A text, or what the function says; NULL when it says nil. The caller's. */
-int rule_text(struct rule_file *f, const struct text_or_function *t, const struct signal *signal, char **ret, struct error *e);
+int rule_text(struct rule_file *f, const struct rule *r, const struct text_or_function *t, const struct signal *signal, char **ret,
+	struct error *e);
 
 /* compose.c: the alert of an incident. Both go on after mistakes; then they return the first, and e says it. */
 int compose_begin(struct rule_file *f, const struct rule *r, struct series *s, const struct signal *signal, struct error *e);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the rules remember, as one msgpack value: { "format": 1, "series": [ {...}, ... ] }. */
+ * What the rules remember, as one msgpack value: { "format": 1, "series": [ {...}, ... ] }. How often a rule failed is not in it: a rule
+ * that was just loaded gets another chance. */
 #include "rules/rule.h"
 
+#include "base/clock.h"
 #include "model/pack.h"
 
 #include <errno.h>
@@ -9,6 +11,7 @@
 #include <string.h>
 
 enum { FORMAT = 1 };
+#define MOST_TIME (INT64_C(1) << 58) /* beyond the year 9999 */
 
 static const struct {
 	const char *name;
@@ -19,7 +22,7 @@ static const struct {
 }, integers[] = {
 	{"start", offsetof(struct series, alarm.start_us)}, {"hot", offsetof(struct series, alarm.hot_us)},
 	{"clear", offsetof(struct series, alarm.clear_us)}, {"at", offsetof(struct series, alarm.at_us)},
-	{"seen", offsetof(struct series, seen_us)}, {"errors", offsetof(struct series, errors)},
+	{"seen", offsetof(struct series, seen_us)},
 };
 enum { N_TEXTS = sizeof texts / sizeof *texts, N_INTEGERS = sizeof integers / sizeof *integers };
 
@@ -99,6 +102,25 @@ static void copy_memory(const struct msgpack_object *o, struct buf *to)
 	}
 }
 
+static bool is_time(int64_t us)
+{
+	return us == TIME_NONE || (us > -MOST_TIME && us < MOST_TIME);
+}
+
+/* What alarm_step relies on. */
+static bool alarm_holds(const struct series *s)
+{
+	const struct alarm *a = &s->alarm;
+
+	if (!is_time(a->start_us) || !is_time(a->hot_us) || !is_time(a->clear_us) || !is_time(a->at_us) || !is_time(s->seen_us) ||
+		a->at_us > s->seen_us)
+		return false;
+	if (a->state == ALARM_IDLE)
+		return !s->alert.name;
+	return s->alert.name && a->start_us != TIME_NONE && a->start_us <= a->hot_us && a->hot_us <= a->at_us && a->clear_us <= a->at_us &&
+		s->alert.state == (a->state == ALARM_FIRING ? ALERT_FIRING : ALERT_PENDING);
+}
+
 static bool read_series(const struct msgpack_object *o, struct series *s)
 {
 	const char *text;
@@ -116,11 +138,10 @@ static bool read_series(const struct msgpack_object *o, struct series *s)
 	if (!unpack_int(unpack_field(o, "state"), ALARM_IDLE, ALARM_FIRING, &state))
 		return false;
 	s->alarm.state = (enum alarm_state)state;
-	s->errors = 0; /* these are rules just loaded: another chance */
 	if (unpack_length(unpack_field(o, "memory")))
 		copy_memory(unpack_field(o, "memory"), &s->memory);
 	return read_alert(unpack_field(o, "alert"), &s->alert) && read_alert(unpack_field(o, "trouble"), &s->trouble) &&
-		(s->alarm.state == ALARM_IDLE) == !s->alert.name;
+		alarm_holds(s);
 }
 
 static bool has_rule(const struct rules *r, const struct series *s)

@@ -98,9 +98,10 @@ static void push_findings(lua_State *L, struct rule_file *f, const void *of)
 static int find(lua_State *L)
 {
 	const struct signal *s;
-	const char *name = luaL_checkstring(L, 2);
+	const char *name;
 
 	check_view(L, "signal");
+	name = luaL_checkstring(L, 2);
 	s = file_of(L)->signal;
 	for (size_t i = 0; i < s->n_findings; i++) {
 		sandbox_spend(L, 8);

@@ -1,0 +1,3 @@
+-- expect: time
+local s = ("("):rep(200000)
+while true do s:find("%b()") end

@@ -1,0 +1,2 @@
+-- expect: error more than 1024
+return (("x"):rep(100000)):byte(1, -1)

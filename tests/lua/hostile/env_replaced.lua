@@ -1,0 +1,4 @@
+-- expect: error attempt to
+local _ENV = {}
+x = 1
+y()

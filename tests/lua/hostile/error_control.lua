@@ -1,0 +1,2 @@
+-- expect: error one two
+error("one\ntwo\27[31m\0three")

@@ -1,0 +1,2 @@
+-- expect: error the error raised is a nil
+error(nil)

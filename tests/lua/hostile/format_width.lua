@@ -1,0 +1,2 @@
+-- expect: error invalid conversion
+return ("%999999d"):format(1)

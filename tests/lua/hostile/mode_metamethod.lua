@@ -1,0 +1,2 @@
+-- expect: error '__mode' is not available
+setmetatable({}, {__mode = "k"})

@@ -1,0 +1,2 @@
+-- expect: fine
+assert(tostring({}) == "table" and tostring(pcall) == "function")

@@ -1,0 +1,2 @@
+-- expect: error unknown name 'os'
+os.exit(1)

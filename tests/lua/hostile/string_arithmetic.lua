@@ -1,0 +1,2 @@
+-- expect: error attempt to perform arithmetic
+return "10" + 1

@@ -1,0 +1,3 @@
+-- expect: time
+local s = ("x"):rep(1 << 19)
+while true do s:upper() end
