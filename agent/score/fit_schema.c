@@ -220,6 +220,14 @@ static void features_learn(struct fit *f)
 
 /* Logits. */
 
+/* NULL where the row has none. */
+static const float *row_logits(const struct batch *b, size_t row)
+{
+	const float *z = b->n_logits > 0 ? b->logits + row * b->n_logits : NULL;
+
+	return z && !isnan(z[0]) ? z : NULL;
+}
+
 /* log(sum(exp)) of a row of log-probabilities is 0, to the digits they were logged with. */
 static bool sums_to_one(const float *z, size_t n)
 {
@@ -235,13 +243,11 @@ static bool logits_normalised(const struct fit *f)
 	size_t rows = 0, ones = 0;
 
 	for (size_t b = 0; b < f->n_batches; b++)
-		for (size_t i = 0; i < f->batches[b]->n && f->n_logits > 0; i++) {
-			const float *z = f->batches[b]->logits + i * f->n_logits;
+		for (size_t i = 0; i < f->batches[b]->n; i++) {
+			const float *z = row_logits(f->batches[b], i);
 
-			if (isnan(z[0]))
-				continue;
-			rows++;
-			ones += sums_to_one(z, f->n_logits);
+			rows += z != NULL;
+			ones += z && sums_to_one(z, f->n_logits);
 		}
 	return rows > 0 && (double)ones >= 0.99 * (double)rows;
 }
@@ -254,7 +260,7 @@ static int32_t largest_of(const float *z, size_t n)
 
 	for (size_t i = 1; i < n; i++)
 		best = z[i] > z[best] ? i : best;
-	return isnan(z[best]) ? -1 : (int32_t)best;
+	return (int32_t)best;
 }
 
 /* Which words are predicted where which logit is the largest (class -1: no logits). */
@@ -266,7 +272,8 @@ static struct words_seen votes_count(const struct fit *f)
 		const struct batch *b = f->batches[i];
 
 		for (size_t row = 0; row < b->n; row++) {
-			int32_t class = f->n_logits > 0 ? largest_of(b->logits + row * f->n_logits, f->n_logits) : -1;
+			const float *z = row_logits(b, row);
+			int32_t class = z ? largest_of(z, f->n_logits) : -1;
 
 			if (b->prediction[row].at && b->prediction[row].n > 0 && (class >= 0 || f->n_logits == 0))
 				seen_put(&votes, b->prediction[row], class);

@@ -421,6 +421,36 @@ static void features_alone_make_a_reference(void **state)
 	trial_done(&t);
 }
 
+/* The model began to log its vectors later than its predictions. */
+static void vectors_may_come_late(void **state)
+{
+	struct fit_options o = {.model = "made", .window_us = MINUTE_US};
+	struct fit_notes notes;
+	struct reference *r = NULL;
+	struct error e = {""};
+	struct fit *f = fit_open(&o, plugins);
+	struct batch *a = made_open(0, 0), *b = made_batch(500, 4000, 1, MADE_ALL);
+
+	(void)state;
+	for (uint64_t row = 0; row < 500; row++) {
+		batch_row_begin(a);
+		a->time_us[a->n] = (int64_t)row * 1000000;
+		a->prediction[a->n++] = made_text("cat");
+	}
+	assert_int_equal(fit_add(f, PART_ANY, a, &e), 0);
+	assert_int_equal(fit_add(f, PART_ANY, b, &e), 0);
+	assert_int_equal(fit_finish(f, &r, &notes, &e), 0);
+	assert_int_equal(r->n_logits, MADE_LOGITS);
+	assert_string_equal(r->classes[2], "cat");
+	assert_string_equal(r->detectors[0].name, "energy");
+	assert_null(r->detectors[0].muted);
+	reference_close(r);
+	fit_notes_done(&notes);
+	fit_close(f);
+	batch_close(a);
+	batch_close(b);
+}
+
 static void detectors_follow_what_the_log_holds(void **state)
 {
 	struct batch *b = made_batch(0, 2000, 1, MADE_ALL);
@@ -573,6 +603,7 @@ int main(void)
 		cmocka_unit_test(all_useless_is_a_reference_that_flags_nothing),
 		cmocka_unit_test(features_alone_make_a_reference),
 		cmocka_unit_test(detectors_follow_what_the_log_holds),
+		cmocka_unit_test(vectors_may_come_late),
 		cmocka_unit_test(what_cannot_be_is_said),
 		cmocka_unit_test(a_detector_without_its_input_is_refused),
 		cmocka_unit_test(a_small_reference_says_what_it_cannot),
