@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The conformance kit finds what is broken, and the shipped detectors pass it whole: batch independence bit for bit included. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "score/conform.h"
+
+static int run(const char *folder, const char *name, char **ret_text)
+{
+	const char *plugins = getenv("OODD_BUILD_PLUGINS");
+	char path[PATH_MAX];
+	size_t n = 0;
+
+	snprintf(path, sizeof path, "%s/%s/%s.so", plugins ? plugins : "plugins", folder, name);
+	FILE *to = open_memstream(ret_text, &n);
+	int failed = conform_run(path, to);
+	fclose(to);
+	return failed;
+}
+
+static void test_shipped(void **state)
+{
+	static const char *const shipped[] = {"null", "logit", "mahalanobis", "knn"};
+	char *text = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof shipped / sizeof shipped[0]; i++) {
+		int failed = run(".", shipped[i], &text);
+		if (failed)
+			print_message("%s", text);
+		assert_int_equal(failed, 0);
+		assert_non_null(strstr(text, ": a row's bits depend on no neighbour, number or position\n"));
+		free(text);
+	}
+}
+
+static void test_misbehaved(void **state)
+{
+	static const struct {
+		const char *name, *words;
+	} cases[] = {
+		{"refit", "FAILED  promise: fitted twice, the same bytes: fitting twice on the same rows gave different bytes"},
+		{"neighbours", "FAILED  promise: a row's bits depend on no neighbour, number or position: row "},
+		{"threads", "FAILED  promise: "},
+		{"writes", "FAILED  promise: "},
+		{"crash", "FAILED  promise: rows that are not finite: killed by signal 6"},
+		{"exit", "FAILED  promise: a row's bits depend on no neighbour, number or position: the process ended, with exit status 3"},
+		{"nan", "FAILED  promise: rows that are not finite: row "},
+		{"logits", "FAILED  promise: nothing but what it needs: "},
+		{"beyond", "FAILED  promise: an empty batch: score wrote beyond its 0 rows"},
+		{"reasons", "FAILED  promise: reasons: a reason of kind 3 has index 24, there are 24"},
+		{"trust", "FAILED  promise: "},
+	};
+	char name[64], *text = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		snprintf(name, sizeof name, "misbehaved_%s", cases[i].name);
+		int failed = run("../tests/score", name, &text);
+		if (failed < 1 || !strstr(text, cases[i].words))
+			print_message("%s:\n%s", name, text);
+		assert_true(failed >= 1);
+		assert_non_null(strstr(text, cases[i].words));
+		free(text);
+	}
+}
+
+static void test_does_not_load(void **state)
+{
+	char *text = NULL;
+
+	(void)state;
+	assert_int_equal(run("../tests/score", "broken_abi", &text), 1);
+	assert_non_null(strstr(text, "compiled for ABI 2"));
+	free(text);
+	assert_int_equal(run(".", "missing", &text), 1);
+	assert_non_null(strstr(text, "No such file"));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_misbehaved),
+		cmocka_unit_test(test_does_not_load),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
