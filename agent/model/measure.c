@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Which bin a value falls into, and how a bin reads. The search does the same steps for every value of a measure, so the
- * processor has nothing to guess wrong. */
+ * Which bin a value falls into, and how a bin reads. The search does the same steps for every value
+ * of a measure, so the processor has nothing to guess wrong. */
 #include "model/measure.h"
 
 #include <assert.h>
@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const measure_kind_words[] = {"p-value", "confidence", "class", "numeric", "category", "missing"};
+const char *const measure_kind_words[] = {
+	"p-value", "confidence", "class", "numeric", "category", "missing"};
 
 void measure_done(struct measure *m)
 {
@@ -38,7 +39,8 @@ static inline size_t edges_below(const double *edges, size_t n, double x)
 	return (size_t)(at - edges) + (n == 1 && *at < x);
 }
 
-/* With `below` and `above`: beyond least and most. Without (no such bin): the outer bins are open. */
+/* With `below` and `above`: beyond least and most. Without (no such bin): the outer bins are open.
+ */
 static inline size_t bin_of(const struct measure *m, double x)
 {
 	size_t bin = edges_below(m->edges, m->n_edges, x);
@@ -53,7 +55,8 @@ size_t measure_bin(const struct measure *m, double x)
 	return bin_of(m, x);
 }
 
-/* A column at a time the edges are padded to 2^steps - 1, the same few steps for every value, unrolled. */
+/* A column at a time the edges are padded to 2^steps - 1, the same few steps for every value,
+ * unrolled. */
 struct padded {
 	double edges[MEASURE_MOST_EDGES];
 	double least, most;
@@ -77,8 +80,8 @@ static unsigned padded_make(struct padded *p, const struct measure *m)
 	return steps;
 }
 
-static inline __attribute__((always_inline)) void column_bins(const struct padded *p, unsigned steps, const double *x, size_t n,
-	uint32_t *to, size_t stride)
+static inline __attribute__((always_inline)) void column_bins(const struct padded *p,
+	unsigned steps, const double *x, size_t n, uint32_t *to, size_t stride)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint32_t k = 0, bin;
@@ -99,9 +102,14 @@ void measure_bins(const struct measure *m, const double *x, size_t n, uint32_t *
 
 	assert(m->n_words == 0);
 	switch (steps) {
-	case 4: column_bins(&p, 4, x, n, to, stride); break;
-	case 5: column_bins(&p, 5, x, n, to, stride); break;
-	default: column_bins(&p, 6, x, n, to, stride);
+	case 4:
+		column_bins(&p, 4, x, n, to, stride);
+		break;
+	case 5:
+		column_bins(&p, 5, x, n, to, stride);
+		break;
+	default:
+		column_bins(&p, 6, x, n, to, stride);
 	}
 }
 
@@ -138,7 +146,8 @@ static void missing_words(const struct measure *m, size_t bin, char *to, size_t 
 static void interval_words(const struct measure *m, size_t bin, char *to, size_t n)
 {
 	if (m->n_edges == 0)
-		snprintf(to, n, m->below != MEASURE_NO_BIN ? "%.6g to %.6g" : "any", m->least, m->most);
+		snprintf(to, n, m->below != MEASURE_NO_BIN ? "%.6g to %.6g" : "any", m->least,
+			m->most);
 	else if (bin == 0)
 		snprintf(to, n, "<= %.6g", m->edges[0]);
 	else if (bin == m->n_edges)

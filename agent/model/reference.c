@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A reference as a file: head, payload, checksum. What stands inside the payload is reference_pack.c's business.
+ * A reference as a file: head, payload, checksum. What stands inside the payload is
+ * reference_pack.c's business.
  *
  *     "oodd-ref"   8 bytes
  *     format       4 bytes, big-endian: REFERENCE_FORMAT
@@ -7,7 +8,8 @@
  *     payload      msgpack
  *     SHA-256      64 bytes, hex, of the payload
  *
- * It is replaced by rename, so a reader sees the old one or the new one; fsync before, so that a power cut leaves one of them. */
+ * It is replaced by rename, so a reader sees the old one or the new one; fsync before, so that a
+ * power cut leaves one of them. */
 #include "model/reference.h"
 
 #include "base/hash.h"
@@ -109,19 +111,23 @@ static int head_check(const char *at, size_t n, const char *name, struct error *
 	uint64_t length;
 
 	if (n < HEAD_BYTES + SUM_BYTES || memcmp(at, MAGIC, 8) != 0)
-		return error_set(e, -EINVAL, "%s: not a reference of oodd: it does not begin with \"%s\"", name, MAGIC);
+		return error_set(e, -EINVAL,
+			"%s: not a reference of oodd: it does not begin with \"%s\"", name, MAGIC);
 	memcpy(&format, at + 8, sizeof format);
 	memcpy(&length, at + 12, sizeof length);
 	if (be32toh(format) != REFERENCE_FORMAT)
-		return error_set(e, -EINVAL, "%s: a reference of format %u, this program reads format %d; fit it anew", name,
-			(unsigned)be32toh(format), REFERENCE_FORMAT);
+		return error_set(e, -EINVAL,
+			"%s: a reference of format %u, this program reads format %d; fit it anew",
+			name, (unsigned)be32toh(format), REFERENCE_FORMAT);
 	if (be64toh(length) != n - HEAD_BYTES - SUM_BYTES)
-		return error_set(e, -EINVAL, "%s: cut short or grown: it says %llu bytes of payload, and holds %zu", name,
-			(unsigned long long)be64toh(length), n - HEAD_BYTES - SUM_BYTES);
+		return error_set(e, -EINVAL,
+			"%s: cut short or grown: it says %llu bytes of payload, and holds %zu",
+			name, (unsigned long long)be64toh(length), n - HEAD_BYTES - SUM_BYTES);
 	return 0;
 }
 
-int reference_unpack(const void *at, size_t n, const char *name, struct reference **ret, struct error *e)
+int reference_unpack(
+	const void *at, size_t n, const char *name, struct reference **ret, struct error *e)
 {
 	const char *bytes = at;
 	struct reference *r;
@@ -132,8 +138,9 @@ int reference_unpack(const void *at, size_t n, const char *name, struct referenc
 		return code;
 	hash_sha256_hex(bytes + HEAD_BYTES, n - HEAD_BYTES - SUM_BYTES, sum);
 	if (memcmp(sum, bytes + n - SUM_BYTES, SUM_BYTES) != 0)
-		return error_set(e, -EINVAL, "%s: damaged: the SHA-256 of its payload is %s, and it says %.64s", name, sum,
-			bytes + n - SUM_BYTES);
+		return error_set(e, -EINVAL,
+			"%s: damaged: the SHA-256 of its payload is %s, and it says %.64s", name,
+			sum, bytes + n - SUM_BYTES);
 	code = reference_unpack_payload(bytes + HEAD_BYTES, n - HEAD_BYTES - SUM_BYTES, &r, e);
 	if (code < 0) {
 		error_prefix(e, "%s", name);
@@ -169,8 +176,8 @@ static int file_unpack(int fd, const char *path, struct reference **ret, struct 
 	if (fstat(fd, &is) < 0)
 		return error_set(e, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(is.st_mode) || is.st_size > REFERENCE_MOST_BYTES)
-		return error_set(e, -EINVAL, "%s: expected a regular file of at most %lld bytes", path,
-			(long long)REFERENCE_MOST_BYTES);
+		return error_set(e, -EINVAL, "%s: expected a regular file of at most %lld bytes",
+			path, (long long)REFERENCE_MOST_BYTES);
 	bytes = mem_alloc((size_t)is.st_size + 1);
 	code = read_all(fd, bytes, (size_t)is.st_size);
 	if (code < 0)
@@ -253,13 +260,15 @@ static int beside_write(const char *beside, const struct buf *bytes)
 static int folder_sync(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *folder = slash ? mem_copy_span(path, slash == path ? 1 : (size_t)(slash - path)) : mem_copy_text(".");
+	char *folder = slash ? mem_copy_span(path, slash == path ? 1 : (size_t)(slash - path))
+			     : mem_copy_text(".");
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), code = 0;
 
 	free(folder);
 	if (fd < 0)
 		return -errno;
-	if (fsync(fd) < 0 && errno != EINVAL) /* a filesystem that cannot sync folders says EINVAL */
+	if (fsync(fd) < 0 &&
+		errno != EINVAL) /* a filesystem that cannot sync folders says EINVAL */
 		code = -errno;
 	close(fd);
 	return code;
@@ -290,7 +299,8 @@ int reference_write(struct reference *r, const char *path, struct error *e)
 	code = bytes.n > (size_t)REFERENCE_MOST_BYTES ? -EFBIG : file_replace(path, &bytes);
 	buf_done(&bytes);
 	if (code < 0)
-		return error_set(e, code, "%s: the reference could not be written: %s", path, strerror(-code));
+		return error_set(e, code, "%s: the reference could not be written: %s", path,
+			strerror(-code));
 	memcpy(r->hash, sum, sizeof r->hash);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The invariants of a reference, one small function each. A file from elsewhere passes here before anything indexes by what it
- * says, and a reference of ours before it is written, so that a mistake shows where it was made. */
+ * The invariants of a reference, one small function each. A file from elsewhere passes here before
+ * anything indexes by what it says, and a reference of ours before it is written, so that a mistake
+ * shows where it was made. */
 #include "model/reference.h"
 
 #include <errno.h>
@@ -50,8 +51,9 @@ static int schema_check(const struct reference *r, struct error *e)
 		if (!r->category[i].name)
 			return NO("categorical feature %zu has no name", i + 1);
 		code = r->category[i].n_words < INT32_MAX
-			? texts_check(r->category[i].words, r->category[i].n_words, "category", e)
-			: NO("feature %s has too many categories", r->category[i].name);
+			       ? texts_check(r->category[i].words, r->category[i].n_words,
+					 "category", e)
+			       : NO("feature %s has too many categories", r->category[i].name);
 	}
 	return code;
 }
@@ -59,7 +61,9 @@ static int schema_check(const struct reference *r, struct error *e)
 static int table_check(const struct score_table *t, const char *of, struct error *e)
 {
 	if (t->n == 0)
-		return t->total == 0 && t->n_exact == 0 ? 0 : NO("table of %s: scores without knots", of);
+		return t->total == 0 && t->n_exact == 0
+			       ? 0
+			       : NO("table of %s: scores without knots", of);
 	if (!t->score || !t->above || t->n_exact > t->n)
 		return NO("table of %s: knots are missing", of);
 	if (t->above[0] != t->total || t->above[t->n - 1] == 0)
@@ -73,7 +77,8 @@ static int table_check(const struct score_table *t, const char *of, struct error
 	return 0;
 }
 
-static int detector_check(const struct reference *r, const struct reference_detector *d, struct error *e)
+static int detector_check(
+	const struct reference *r, const struct reference_detector *d, struct error *e)
 {
 	int code;
 
@@ -83,11 +88,13 @@ static int detector_check(const struct reference *r, const struct reference_dete
 		if (!d->options[i].name || !isfinite(d->options[i].value))
 			return NO("detector %s: option %zu", d->name, i + 1);
 	if (!(isfinite(d->weight) && d->weight >= 0.0) || (d->muted && d->weight > 0.0))
-		return NO("detector %s: weight %g%s", d->name, d->weight, d->muted ? ", though muted" : "");
+		return NO("detector %s: weight %g%s", d->name, d->weight,
+			d->muted ? ", though muted" : "");
 	if (d->weight > 0.0 && d->table.n == 0)
 		return NO("detector %s counts, but has no calibration scores", d->name);
 	if (d->n_by_class != 0 && d->n_by_class != r->n_classes)
-		return NO("detector %s: %zu tables for %zu classes", d->name, d->n_by_class, r->n_classes);
+		return NO("detector %s: %zu tables for %zu classes", d->name, d->n_by_class,
+			r->n_classes);
 	code = table_check(&d->table, d->name, e);
 	for (size_t i = 0; i < d->n_by_class && code == 0; i++)
 		code = table_check(&d->by_class[i], d->name, e);
@@ -108,7 +115,8 @@ static int fusion_check(const struct reference *r, struct error *e)
 	if (code == 0)
 		code = table_check(&r->fused, "the fused score", e);
 	for (size_t i = 0; i < r->n_partial && code == 0; i++) {
-		if (r->partial[i].members == 0 || (r->partial[i].members & ~all) != 0 || r->partial[i].table.n == 0)
+		if (r->partial[i].members == 0 || (r->partial[i].members & ~all) != 0 ||
+			r->partial[i].table.n == 0)
 			return NO("partial fusion %zu is not of detectors that count", i + 1);
 		code = table_check(&r->partial[i].table, "a partial fusion", e);
 	}
@@ -133,7 +141,8 @@ static bool bins_fit(const struct measure *m)
 	for (size_t i = 0; i < sizeof special / sizeof special[0]; i++) {
 		if (special[i] == MEASURE_NO_BIN)
 			continue;
-		if (special[i] < plain || special[i] >= m->n || special[i] - plain >= 5 || (seen >> (special[i] - plain) & 1))
+		if (special[i] < plain || special[i] >= m->n || special[i] - plain >= 5 ||
+			(seen >> (special[i] - plain) & 1))
 			return false;
 		seen |= 1u << (special[i] - plain);
 		found++;
@@ -170,8 +179,8 @@ static bool learned_fits(const struct measure *m)
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		if (!(isfinite(all[i]) && all[i] >= 0.0))
 			return false;
-	return isfinite(m->least) && isfinite(m->most) && isfinite(m->centre) && isfinite(m->scale)
-		&& (m->sums == MEASURE_NO_BIN || m->scale > 0.0);
+	return isfinite(m->least) && isfinite(m->most) && isfinite(m->centre) &&
+	       isfinite(m->scale) && (m->sums == MEASURE_NO_BIN || m->scale > 0.0);
 }
 
 static int measure_check(const struct measure *m, size_t first, struct error *e)
@@ -179,11 +188,14 @@ static int measure_check(const struct measure *m, size_t first, struct error *e)
 	if (!m->name)
 		return NO("a measure without a name");
 	if (m->first != first || m->n == 0 || m->n > MOST_WIDTH)
-		return NO("measure %s: %zu bins at %zu, expected them at %zu", m->name, m->n, m->first, first);
+		return NO("measure %s: %zu bins at %zu, expected them at %zu", m->name, m->n,
+			m->first, first);
 	if (m->n_edges > MEASURE_MOST_EDGES || (m->n_edges > 0 && !m->edges) || !edges_rise(m))
-		return NO("measure %s: %zu edges do not rise, or are too many", m->name, m->n_edges);
+		return NO(
+			"measure %s: %zu edges do not rise, or are too many", m->name, m->n_edges);
 	if (!bins_fit(m))
-		return NO("measure %s: %zu bins do not fit its edges, words and special bins", m->name, m->n);
+		return NO("measure %s: %zu bins do not fit its edges, words and special bins",
+			m->name, m->n);
 	if (m->sums != MEASURE_NO_BIN && m->sums != m->first + m->n)
 		return NO("measure %s: its sums do not stand behind its bins", m->name);
 	if (!mean_fits(m) || !base_fits(m) || !learned_fits(m))
@@ -205,7 +217,8 @@ static int measures_check(const struct reference *r, struct error *e)
 		if (at > MOST_WIDTH)
 			return NO("windows wider than %d", MOST_WIDTH);
 	}
-	return at == r->width ? 0 : NO("windows of width %zu, but the measures take %zu", r->width, at);
+	return at == r->width ? 0
+			      : NO("windows of width %zu, but the measures take %zu", r->width, at);
 }
 
 static bool counts_fit(const struct reference *r, const struct reference_window *w)
@@ -216,23 +229,28 @@ static bool counts_fit(const struct reference *r, const struct reference_window 
 		for (size_t i = m->first; i < m->first + m->n; i++)
 			if (w->v[i] < 0 || w->v[i] > w->n)
 				return false;
-		if (m->sums != MEASURE_NO_BIN && (w->v[m->sums + 1] < 0 || w->v[m->sums + 1] > w->n))
+		if (m->sums != MEASURE_NO_BIN &&
+			(w->v[m->sums + 1] < 0 || w->v[m->sums + 1] > w->n))
 			return false;
 	}
 	return true;
 }
 
-static int windows_check(const struct reference *r, const struct reference_window *windows, size_t n, struct error *e)
+static int windows_check(const struct reference *r, const struct reference_window *windows,
+	size_t n, struct error *e)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct reference_window *w = &windows[i];
 
-		if (w->width != r->width || !w->v || w->n < 0 || w->n > MOST_RECORDS || w->n_flagged < 0 || w->n_flagged > w->n)
+		if (w->width != r->width || !w->v || w->n < 0 || w->n > MOST_RECORDS ||
+			w->n_flagged < 0 || w->n_flagged > w->n)
 			return NO("window %zu is not one of this reference", i + 1);
-		if (w->start_us % r->window_us != 0 || (i > 0 && w->start_us <= windows[i - 1].start_us))
+		if (w->start_us % r->window_us != 0 ||
+			(i > 0 && w->start_us <= windows[i - 1].start_us))
 			return NO("window %zu does not begin where one can", i + 1);
 		if (!counts_fit(r, w))
-			return NO("window %zu counts more than its %lld records", i + 1, (long long)w->n);
+			return NO("window %zu counts more than its %lld records", i + 1,
+				(long long)w->n);
 	}
 	return 0;
 }

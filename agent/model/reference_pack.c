@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A reference to msgpack, by the tables of reference_shape.c. Numbers that must come back bit for bit travel as little-endian
- * bytes, counts as msgpack integers, which are one byte when small. */
+ * A reference to msgpack, by the tables of reference_shape.c. Numbers that must come back bit for
+ * bit travel as little-endian bytes, counts as msgpack integers, which are one byte when small. */
 #include "model/reference_shape.h"
 
 #include "base/mem.h"
@@ -73,16 +73,31 @@ static void pack_structs(msgpack_packer *to, const struct shape *s, const char *
 static void pack_scalar(msgpack_packer *to, enum type type, const char *at)
 {
 	switch (type) {
-	case TEXT: pack_text(to, pointer_get(at)); break;
-	case INTEGER: msgpack_pack_int64(to, GET(int64_t)); break;
-	case WORD: msgpack_pack_uint64(to, GET(uint64_t)); break;
-	case COUNT: msgpack_pack_uint32(to, GET(uint32_t)); break;
-	case KIND: msgpack_pack_int(to, (int)GET(enum measure_kind)); break;
-	case REAL: msgpack_pack_double(to, GET(double)); break;
-	case TRUTH: GET(bool) ? msgpack_pack_true(to) : msgpack_pack_false(to); break;
+	case TEXT:
+		pack_text(to, pointer_get(at));
+		break;
+	case INTEGER:
+		msgpack_pack_int64(to, GET(int64_t));
+		break;
+	case WORD:
+		msgpack_pack_uint64(to, GET(uint64_t));
+		break;
+	case COUNT:
+		msgpack_pack_uint32(to, GET(uint32_t));
+		break;
+	case KIND:
+		msgpack_pack_int(to, (int)GET(enum measure_kind));
+		break;
+	case REAL:
+		msgpack_pack_double(to, GET(double));
+		break;
+	case TRUTH:
+		GET(bool) ? msgpack_pack_true(to) : msgpack_pack_false(to);
+		break;
 	default:
 		assert(type == SIZE);
-		GET(size_t) == SIZE_MAX ? msgpack_pack_nil(to) : msgpack_pack_uint64(to, GET(size_t));
+		GET(size_t) == SIZE_MAX ? msgpack_pack_nil(to)
+					: msgpack_pack_uint64(to, GET(size_t));
 	}
 }
 
@@ -91,15 +106,30 @@ static void pack_field(msgpack_packer *to, const struct field *f, const char *ba
 	const char *at = base + f->at;
 
 	switch (f->type) {
-	case BYTES: pack_bytes(to, pointer_get(at), length_get(base, f)); break;
-	case TEXTS: pack_texts(to, pointer_get(at), length_get(base, f)); break;
-	case REALS: pack_numbers(to, pointer_get(at), length_get(base, f), 8); break;
+	case BYTES:
+		pack_bytes(to, pointer_get(at), length_get(base, f));
+		break;
+	case TEXTS:
+		pack_texts(to, pointer_get(at), length_get(base, f));
+		break;
+	case REALS:
+		pack_numbers(to, pointer_get(at), length_get(base, f), 8);
+		break;
 	case FLOATS: /* as COUNTS */
-	case COUNTS: pack_numbers(to, pointer_get(at), length_get(base, f), 4); break;
-	case INTEGERS: pack_integers(to, pointer_get(at), length_get(base, f)); break;
-	case STRUCT: pack_struct(to, f->of, at); break;
-	case STRUCTS: pack_structs(to, f->of, pointer_get(at), length_get(base, f)); break;
-	default: pack_scalar(to, f->type, at);
+	case COUNTS:
+		pack_numbers(to, pointer_get(at), length_get(base, f), 4);
+		break;
+	case INTEGERS:
+		pack_integers(to, pointer_get(at), length_get(base, f));
+		break;
+	case STRUCT:
+		pack_struct(to, f->of, at);
+		break;
+	case STRUCTS:
+		pack_structs(to, f->of, pointer_get(at), length_get(base, f));
+		break;
+	default:
+		pack_scalar(to, f->type, at);
 	}
 }
 

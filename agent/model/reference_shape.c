@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every struct of a reference is a map of its fields, and a field is a line here. To add a field, add a line. */
+ * Every struct of a reference is a map of its fields, and a field is a line here. To add a field,
+ * add a line. */
 #include "model/reference_shape.h"
 
 #include <endian.h>
 
-#define SHAPE(name, struct_)                                                                                           \
-	static const struct shape name = {sizeof(struct struct_), sizeof name##_fields / sizeof name##_fields[0], name##_fields}
+#define SHAPE(name, struct_)                                                                       \
+	static const struct shape name = {sizeof(struct struct_),                                  \
+		sizeof name##_fields / sizeof name##_fields[0], name##_fields}
 #define AT(member) offsetof(struct OF, member)
 
 #define OF score_table
@@ -129,8 +131,8 @@ static const struct field reference_fields[] = {
 	{"windows", STRUCTS, AT(windows), AT(n_windows), 0, &window},
 	{"others", STRUCTS, AT(others), AT(n_others), 0, &window},
 };
-const struct shape reference_shape = {sizeof(struct reference), sizeof reference_fields / sizeof reference_fields[0],
-	reference_fields};
+const struct shape reference_shape = {sizeof(struct reference),
+	sizeof reference_fields / sizeof reference_fields[0], reference_fields};
 #undef OF
 
 void little_endian(const char *at, size_t n, size_t size, char *to)

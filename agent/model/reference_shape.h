@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The structs of a reference as tables: what a field is called in the file, where it stands in memory. Private to model/. */
+ * The structs of a reference as tables: what a field is called in the file, where it stands in
+ * memory. Private to model/. */
 #ifndef MODEL_REFERENCE_SHAPE_H
 #define MODEL_REFERENCE_SHAPE_H
 
@@ -9,22 +10,22 @@
 #include <string.h>
 
 enum type {
-	TEXT,    /* char *; nil is NULL */
-	INTEGER, /* int64_t */
-	WORD,    /* uint64_t */
-	COUNT,   /* uint32_t */
-	KIND,    /* enum measure_kind */
-	SIZE,    /* size_t; nil is SIZE_MAX */
-	REAL,    /* double */
-	TRUTH,   /* bool */
-	BYTES,   /* void *, length at `n` */
-	TEXTS,   /* char **, length at `n` */
-	REALS,   /* double *, length at `n` */
-	FLOATS,  /* float *, length at `n` */
-	COUNTS,  /* uint32_t *, length at `n` */
+	TEXT,     /* char *; nil is NULL */
+	INTEGER,  /* int64_t */
+	WORD,     /* uint64_t */
+	COUNT,    /* uint32_t */
+	KIND,     /* enum measure_kind */
+	SIZE,     /* size_t; nil is SIZE_MAX */
+	REAL,     /* double */
+	TRUTH,    /* bool */
+	BYTES,    /* void *, length at `n` */
+	TEXTS,    /* char **, length at `n` */
+	REALS,    /* double *, length at `n` */
+	FLOATS,   /* float *, length at `n` */
+	COUNTS,   /* uint32_t *, length at `n` */
 	INTEGERS, /* int64_t *, length at `n` */
-	STRUCT,  /* a struct of shape `of`, in place */
-	STRUCTS, /* array of structs of shape `of`, length at `n` */
+	STRUCT,   /* a struct of shape `of`, in place */
+	STRUCTS,  /* array of structs of shape `of`, length at `n` */
 };
 
 /* Length shared with an earlier field: it must agree, or the array be absent (NULL). */
@@ -45,7 +46,8 @@ struct shape {
 
 extern const struct shape reference_shape;
 
-/* Pointers inside structs, whatever their type, are read and written through memcpy: void * and float * need not alias. */
+/* Pointers inside structs, whatever their type, are read and written through memcpy: void * and
+ * float * need not alias. */
 static inline void *pointer_get(const char *at)
 {
 	void *p;
@@ -67,7 +69,8 @@ static inline size_t length_get(const char *base, const struct field *f)
 	return n;
 }
 
-/* n numbers of `size` (4 or 8) bytes each, between this machine's order and little-endian: the same step both ways. */
+/* n numbers of `size` (4 or 8) bytes each, between this machine's order and little-endian: the same
+ * step both ways. */
 void little_endian(const char *at, size_t n, size_t size, char *to);
 
 #endif

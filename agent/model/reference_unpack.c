@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * msgpack to a reference, by the tables of reference_shape.c. Unknown keys are passed over; a missing one is an error. What the
- * values mean is judged afterwards, in reference_check.c; here only that nothing is read past its end and nothing is allocated
- * that the bytes do not fill. */
+ * msgpack to a reference, by the tables of reference_shape.c. Unknown keys are passed over; a
+ * missing one is an error. What the values mean is judged afterwards, in reference_check.c; here
+ * only that nothing is read past its end and nothing is allocated that the bytes do not fill. */
 #include "model/reference_shape.h"
 
 #include "base/mem.h"
@@ -11,8 +11,8 @@
 #include <msgpack.h>
 #include <stdlib.h>
 
-/* Do containers hold no more than the bytes behind them, and nest no deeper than ours? Before msgpack-c allocates what they
- * declare. Returns the bytes of the value at p, or 0. */
+/* Do containers hold no more than the bytes behind them, and nest no deeper than ours? Before
+ * msgpack-c allocates what they declare. Returns the bytes of the value at p, or 0. */
 struct head {
 	size_t bytes, items; /* of itself with its body; values that follow inside it */
 };
@@ -26,20 +26,23 @@ static uint64_t big_endian(const uint8_t *p, unsigned n)
 	return x;
 }
 
-static bool head_sized(const uint8_t *p, size_t n, unsigned width, unsigned body, unsigned items, struct head *ret)
+static bool head_sized(
+	const uint8_t *p, size_t n, unsigned width, unsigned body, unsigned items, struct head *ret)
 {
 	uint64_t length;
 
 	if (n < 1 + (size_t)width)
 		return false;
 	length = big_endian(p + 1, width);
-	*ret = (struct head){1 + width + (body ? length : 0) + (body == 2), items ? length * items : 0};
+	*ret = (struct head){
+		1 + width + (body ? length : 0) + (body == 2), items ? length * items : 0};
 	return length <= n;
 }
 
 static bool head_read(const uint8_t *p, size_t n, struct head *ret)
 {
-	static const uint8_t fixed[] = {/* ca */ 5, 9, 2, 3, 5, 9, 2, 3, 5, 9, /* d4, fixext */ 3, 4, 6, 10, 18};
+	static const uint8_t fixed[] = {
+		/* ca */ 5, 9, 2, 3, 5, 9, 2, 3, 5, 9, /* d4, fixext */ 3, 4, 6, 10, 18};
 	uint8_t c = *p;
 
 	if (c < 0x80 || c >= 0xe0 || c == 0xc0 || c == 0xc2 || c == 0xc3)
@@ -72,7 +75,8 @@ static size_t value_bytes(const uint8_t *p, size_t n, unsigned depth)
 	struct head head;
 	size_t used;
 
-	if (n == 0 || depth == 0 || !head_read(p, n, &head) || head.bytes > n || head.items > n - head.bytes)
+	if (n == 0 || depth == 0 || !head_read(p, n, &head) || head.bytes > n ||
+		head.items > n - head.bytes)
 		return 0;
 	used = head.bytes;
 	for (size_t i = 0; i < head.items; i++) {
@@ -96,7 +100,9 @@ static int wrong(const struct field *f, const char *expected, struct error *e)
 static int length_set(char *base, const struct field *f, size_t n, struct error *e)
 {
 	if (f->flags & AGREES)
-		return length_get(base, f) == n ? 0 : wrong(f, "as many values as its neighbours have", e);
+		return length_get(base, f) == n
+			       ? 0
+			       : wrong(f, "as many values as its neighbours have", e);
 	memcpy(base + f->n, &n, sizeof n);
 	return 0;
 }
@@ -135,7 +141,8 @@ static int read_texts(const msgpack_object *o, const struct field *f, char *base
 	return code;
 }
 
-static int read_numbers(const msgpack_object *o, const struct field *f, char *base, size_t size, struct error *e)
+static int read_numbers(
+	const msgpack_object *o, const struct field *f, char *base, size_t size, struct error *e)
 {
 	size_t n;
 	char *numbers;
@@ -175,7 +182,8 @@ static bool integer_of(const msgpack_object *o, int64_t *ret)
 	return true;
 }
 
-static int read_integers(const msgpack_object *o, const struct field *f, char *base, struct error *e)
+static int read_integers(
+	const msgpack_object *o, const struct field *f, char *base, struct error *e)
 {
 	int64_t *numbers;
 	int code;
@@ -246,7 +254,8 @@ static int read_integer(const msgpack_object *o, const struct field *f, char *at
 static int read_scalar(const msgpack_object *o, const struct field *f, char *at, struct error *e)
 {
 	switch (f->type) {
-	case TEXT: return read_text(o, f, at, e);
+	case TEXT:
+		return read_text(o, f, at, e);
 	case REAL:
 		if (o->type != MSGPACK_OBJECT_FLOAT64)
 			return wrong(f, "a number in double precision", e);
@@ -255,22 +264,31 @@ static int read_scalar(const msgpack_object *o, const struct field *f, char *at,
 		if (o->type != MSGPACK_OBJECT_BOOLEAN)
 			return wrong(f, "true or false", e);
 		return SET(bool, o->via.boolean);
-	default: return read_integer(o, f, at, e);
+	default:
+		return read_integer(o, f, at, e);
 	}
 }
 
 static int read_field(const msgpack_object *o, const struct field *f, char *base, struct error *e)
 {
 	switch (f->type) {
-	case BYTES: return read_bytes(o, f, base, e);
-	case TEXTS: return read_texts(o, f, base, e);
-	case REALS: return read_numbers(o, f, base, 8, e);
+	case BYTES:
+		return read_bytes(o, f, base, e);
+	case TEXTS:
+		return read_texts(o, f, base, e);
+	case REALS:
+		return read_numbers(o, f, base, 8, e);
 	case FLOATS: /* as COUNTS */
-	case COUNTS: return read_numbers(o, f, base, 4, e);
-	case INTEGERS: return read_integers(o, f, base, e);
-	case STRUCT: return read_struct(o, f->of, base + f->at, e);
-	case STRUCTS: return read_structs(o, f, base, e);
-	default: return read_scalar(o, f, base + f->at, e);
+	case COUNTS:
+		return read_numbers(o, f, base, 4, e);
+	case INTEGERS:
+		return read_integers(o, f, base, e);
+	case STRUCT:
+		return read_struct(o, f->of, base + f->at, e);
+	case STRUCTS:
+		return read_structs(o, f, base, e);
+	default:
+		return read_scalar(o, f, base + f->at, e);
 	}
 }
 
@@ -282,7 +300,8 @@ static const msgpack_object *entry_find(const msgpack_object *o, const char *key
 	for (size_t i = 0; i < o->via.map.size; i++) {
 		const msgpack_object_kv *kv = &o->via.map.ptr[i];
 
-		if (kv->key.type == MSGPACK_OBJECT_STR && kv->key.via.str.size == n && memcmp(kv->key.via.str.ptr, key, n) == 0)
+		if (kv->key.type == MSGPACK_OBJECT_STR && kv->key.via.str.size == n &&
+			memcmp(kv->key.via.str.ptr, key, n) == 0)
 			return &kv->val;
 	}
 	return NULL;
@@ -315,7 +334,8 @@ int reference_unpack_payload(const void *at, size_t n, struct reference **ret, s
 	int code;
 
 	if (value_bytes(at, n, DEEPEST) != n)
-		return error_set(e, -EINVAL, "the payload is not one whole msgpack value of %zu bytes", n);
+		return error_set(
+			e, -EINVAL, "the payload is not one whole msgpack value of %zu bytes", n);
 	msgpack_unpacked_init(&unpacked);
 	if (msgpack_unpack_next(&unpacked, at, n, &off) != MSGPACK_UNPACK_SUCCESS) {
 		msgpack_unpacked_destroy(&unpacked);

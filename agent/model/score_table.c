@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The distribution of a score among the reference, small enough to keep. Half of the knots are the largest scores, each for
- * itself, since that is where a p-value matters; the other half are spread evenly over the ranks below. A score between two of
- * those counts as tied with all the reference scores between them: coarser, still valid, since the coarse score is a function of
- * the score alone. */
+ * The distribution of a score among the reference, small enough to keep. Half of the knots are the
+ * largest scores, each for itself, since that is where a p-value matters; the other half are spread
+ * evenly over the ranks below. A score between two of those counts as tied with all the reference
+ * scores between them: coarser, still valid, since the coarse score is a function of the score
+ * alone. */
 #include "model/reference.h"
 
 #include "base/mem.h"
@@ -38,7 +39,8 @@ static size_t count_distinct(const float *sorted, size_t n)
 	return distinct;
 }
 
-/* Is the value that begins at `rank`, the `index`th of `distinct`, a knot? `stride` ranks lie between knots of the body. */
+/* Is the value that begins at `rank`, the `index`th of `distinct`, a knot? `stride` ranks lie
+ * between knots of the body. */
 struct thinning {
 	size_t distinct, exact, stride;
 };
@@ -49,7 +51,8 @@ static void knot_put(struct score_table *t, float score, size_t above)
 	t->above[t->n++] = (uint32_t)above;
 }
 
-static void table_fill(struct score_table *t, const float *sorted, size_t n, const struct thinning *by)
+static void table_fill(
+	struct score_table *t, const float *sorted, size_t n, const struct thinning *by)
 {
 	size_t index = 0, next = 0;
 

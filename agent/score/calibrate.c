@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The only place where a score becomes a probability. Nothing here looks at another row: a record's p-value is a function of
- * the record and the reference. */
+ * The only place where a score becomes a probability. Nothing here looks at another row: a record's
+ * p-value is a function of the record and the reference. */
 #include "score/calibrate.h"
 
 #include "base/hash.h"
@@ -23,18 +23,20 @@ double calibrate_unit(uint64_t hash, uint64_t seed)
 
 static const struct score_table *table_of(const struct reference_detector *d, int32_t class)
 {
-	bool own = class >= 0 && (size_t)class < d->n_by_class && d->by_class[class].n > 0;
+	bool own = class >= 0 && (size_t) class < d->n_by_class && d->by_class[class].n > 0;
 
 	return own ? &d->by_class[class] : &d->table;
 }
 
-void calibrate_p(const struct reference_detector *d, uint64_t seed, const uint64_t *hash, const int32_t *predicted,
-	const float *scores, size_t n, double *p)
+void calibrate_p(const struct reference_detector *d, uint64_t seed, const uint64_t *hash,
+	const int32_t *predicted, const float *scores, size_t n, double *p)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct score_table *t = table_of(d, predicted ? predicted[i] : -1);
 
-		p[i] = isnan(scores[i]) || t->n == 0 ? (double)NAN : score_table_p(t, scores[i], calibrate_unit(hash[i], seed));
+		p[i] = isnan(scores[i]) || t->n == 0
+			       ? (double)NAN
+			       : score_table_p(t, scores[i], calibrate_unit(hash[i], seed));
 	}
 }
 
@@ -47,7 +49,8 @@ uint64_t calibrate_members(const struct reference *r)
 	return members;
 }
 
-float calibrate_sum(const struct reference *r, uint64_t members, const double *p, size_t stride, size_t row)
+float calibrate_sum(
+	const struct reference *r, uint64_t members, const double *p, size_t stride, size_t row)
 {
 	double sum = 0.0;
 
@@ -57,7 +60,8 @@ float calibrate_sum(const struct reference *r, uint64_t members, const double *p
 	return (float)sum;
 }
 
-static uint64_t members_scored(const struct reference *r, uint64_t members, const double *p, size_t stride, size_t row)
+static uint64_t members_scored(
+	const struct reference *r, uint64_t members, const double *p, size_t stride, size_t row)
 {
 	for (size_t i = 0; i < r->n_detectors; i++)
 		if (isnan(p[i * stride + row]))
@@ -65,17 +69,20 @@ static uint64_t members_scored(const struct reference *r, uint64_t members, cons
 	return members;
 }
 
-static double heaviest_alone(const struct reference *r, uint64_t scored, const double *p, size_t stride, size_t row)
+static double heaviest_alone(
+	const struct reference *r, uint64_t scored, const double *p, size_t stride, size_t row)
 {
 	size_t best = SIZE_MAX;
 
 	for (size_t i = 0; i < r->n_detectors; i++)
-		if (scored >> i & 1 && (best == SIZE_MAX || r->detectors[i].weight > r->detectors[best].weight))
+		if (scored >> i & 1 &&
+			(best == SIZE_MAX || r->detectors[i].weight > r->detectors[best].weight))
 			best = i;
 	return best == SIZE_MAX ? (double)NAN : p[best * stride + row];
 }
 
-static double fuse_row(const struct reference *r, uint64_t members, double unit, const double *p, size_t stride, size_t row)
+static double fuse_row(const struct reference *r, uint64_t members, double unit, const double *p,
+	size_t stride, size_t row)
 {
 	uint64_t scored = members_scored(r, members, p, stride, row);
 
@@ -83,14 +90,17 @@ static double fuse_row(const struct reference *r, uint64_t members, double unit,
 		return score_table_p(&r->fused, calibrate_sum(r, members, p, stride, row), unit);
 	for (size_t i = 0; i < r->n_partial; i++) /* most members first */
 		if ((r->partial[i].members & ~scored) == 0)
-			return score_table_p(&r->partial[i].table, calibrate_sum(r, r->partial[i].members, p, stride, row), unit);
+			return score_table_p(&r->partial[i].table,
+				calibrate_sum(r, r->partial[i].members, p, stride, row), unit);
 	return heaviest_alone(r, scored, p, stride, row);
 }
 
-void calibrate_fuse(const struct reference *r, const uint64_t *hash, const double *p, size_t n, double *fused)
+void calibrate_fuse(
+	const struct reference *r, const uint64_t *hash, const double *p, size_t n, double *fused)
 {
 	uint64_t members = calibrate_members(r), seed = calibrate_seed(FUSED_NAME);
 
 	for (size_t i = 0; i < n; i++)
-		fused[i] = members ? fuse_row(r, members, calibrate_unit(hash[i], seed), p, n, i) : (double)NAN;
+		fused[i] = members ? fuse_row(r, members, calibrate_unit(hash[i], seed), p, n, i)
+				   : (double)NAN;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One increment for each measure, one term for each mean: what happens to a record last, and most often. */
+ * One increment for each measure, one term for each mean: what happens to a record last, and most
+ * often. */
 #include "score/count.h"
 
 #include <assert.h>

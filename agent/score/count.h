@@ -8,7 +8,8 @@
 
 #include <stddef.h>
 
-/* Add row `row` to w, whose width is the reference's. Addition only: the order of rows cannot matter. */
+/* Add row `row` to w, whose width is the reference's. Addition only: the order of rows cannot
+ * matter. */
 void scored_count(const struct scored *s, size_t row, struct window *w);
 
 #endif

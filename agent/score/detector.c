@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a detector is promised before it is called is kept here: it never sees a batch without what it needs, and a row without
- * is marked before. What it gives is distrusted: a score that is not finite is no score. */
+ * What a detector is promised before it is called is kept here: it never sees a batch without what
+ * it needs, and a row without is marked before. What it gives is distrusted: a score that is not
+ * finite is no score. */
 #include "score/detector.h"
 
 #include "base/log.h"
@@ -10,7 +11,8 @@
 #include <math.h>
 #include <string.h>
 
-int detector_attach(const struct reference_detector *from, const struct plugins *plugins, struct detector *ret, struct error *e)
+int detector_attach(const struct reference_detector *from, const struct plugins *plugins,
+	struct detector *ret, struct error *e)
 {
 	struct detector d = {0};
 	int code = plugins_find(plugins, from->name, &d.plugin, e);
@@ -18,9 +20,12 @@ int detector_attach(const struct reference_detector *from, const struct plugins 
 	if (code < 0)
 		return code;
 	if (strcmp(d.plugin->version, from->plugin_version) != 0)
-		log_warning("detector", "the plugin is of another version than the one that fitted the reference", "detector",
-			log_s(from->name), "fitted", log_s(from->plugin_version), "found", log_s(d.plugin->version));
-	code = detector_open(d.plugin, from->options, from->n_options, from->bytes, from->n_bytes, &d.state, e);
+		log_warning("detector",
+			"the plugin is of another version than the one that fitted the reference",
+			"detector", log_s(from->name), "fitted", log_s(from->plugin_version),
+			"found", log_s(d.plugin->version));
+	code = detector_open(
+		d.plugin, from->options, from->n_options, from->bytes, from->n_bytes, &d.state, e);
 	if (code < 0) {
 		error_prefix(e, "detector %s", from->name);
 		return code;
@@ -71,7 +76,8 @@ static void scores_none(float *scores, size_t n)
 		scores[i] = (float)NAN;
 }
 
-int detector_score(const struct detector *d, const struct oodd_batch *b, float *scores, uint8_t *status)
+int detector_score(
+	const struct detector *d, const struct oodd_batch *b, float *scores, uint8_t *status)
 {
 	int code;
 

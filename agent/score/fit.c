@@ -76,10 +76,14 @@ void fit_notes_done(struct fit_notes *notes)
 static int size_check(const struct fit *f, struct error *e)
 {
 	if (f->n_rows < FIT_LEAST_RECORDS)
-		return error_set(e, -EINVAL, "%s: %zu records are too few to say what normal is; at least %d are needed, a few thousand "
-			"are better", f->o.model, f->n_rows, FIT_LEAST_RECORDS);
+		return error_set(e, -EINVAL,
+			"%s: %zu records are too few to say what normal is; at least %d are "
+			"needed, a few thousand "
+			"are better",
+			f->o.model, f->n_rows, FIT_LEAST_RECORDS);
 	if (f->o.flag_rate >= 1.0)
-		return error_set(e, -EINVAL, "%s: flag rate %g, expected one between 0 and 1", f->o.model, f->o.flag_rate);
+		return error_set(e, -EINVAL, "%s: flag rate %g, expected one between 0 and 1",
+			f->o.model, f->o.flag_rate);
 	return 0;
 }
 

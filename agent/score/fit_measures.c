@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What is counted in a window, and into which bins.
  *
- * Edges are quantiles of the records that calibrate: a training set is often resampled, and not what traffic looks like. Least and
- * most, and which words are known, come from all records. */
+ * Edges are quantiles of the records that calibrate: a training set is often resampled, and not
+ * what traffic looks like. Least and most, and which words are known, come from all records. */
 #include "score/fit_work.h"
 
 #include "base/mem.h"
@@ -28,9 +28,16 @@ static struct measure *measure_add(struct fit *f, const char *name, enum measure
 
 	r->measures = mem_grow(r->measures, r->n_measures + 1, sizeof *r->measures);
 	m = &r->measures[r->n_measures++];
-	*m = (struct measure){.name = mem_copy_text(name), .kind = kind, .first = r->width, .below = MEASURE_NO_BIN,
-		.above = MEASURE_NO_BIN, .other = MEASURE_NO_BIN, .missing = MEASURE_NO_BIN, .mistyped = MEASURE_NO_BIN,
-		.sums = MEASURE_NO_BIN, .scale = 1.0};
+	*m = (struct measure){.name = mem_copy_text(name),
+		.kind = kind,
+		.first = r->width,
+		.below = MEASURE_NO_BIN,
+		.above = MEASURE_NO_BIN,
+		.other = MEASURE_NO_BIN,
+		.missing = MEASURE_NO_BIN,
+		.mistyped = MEASURE_NO_BIN,
+		.sums = MEASURE_NO_BIN,
+		.scale = 1.0};
 	return m;
 }
 
@@ -55,8 +62,8 @@ static void sums_set(struct measure *m)
 
 /* Numbers of the records, as they will be routed. */
 struct numbers {
-	double *all;        /* of every record that has one, sorted */
-	double *calibrate;  /* of those that calibrate, sorted */
+	double *all;       /* of every record that has one, sorted */
+	double *calibrate; /* of those that calibrate, sorted */
 	size_t n_all, n_calibrate;
 };
 
@@ -71,7 +78,8 @@ static void numbers_put(struct numbers *x, double value, bool calibrates)
 
 static struct numbers numbers_open(const struct fit *f)
 {
-	return (struct numbers){mem_alloc((f->n_rows + 1) * sizeof(double)), mem_alloc((f->n_rows + 1) * sizeof(double)), 0, 0};
+	return (struct numbers){mem_alloc((f->n_rows + 1) * sizeof(double)),
+		mem_alloc((f->n_rows + 1) * sizeof(double)), 0, 0};
 }
 
 static void numbers_sort(struct numbers *x)
@@ -105,7 +113,8 @@ static struct numbers numbers_of_feature(const struct fit *f, const char *name)
 	for (size_t b = 0; b < f->n_batches; b++)
 		columns[b] = columns_find(&f->batches[b]->features, name);
 	for (size_t i = 0; i < f->n_rows; i++)
-		numbers_put(&x, column_number(columns[f->rows[i].batch], f->rows[i].row), fit_row_calibrates(f, i));
+		numbers_put(&x, column_number(columns[f->rows[i].batch], f->rows[i].row),
+			fit_row_calibrates(f, i));
 	free(columns);
 	numbers_sort(&x);
 	return x;
@@ -116,7 +125,8 @@ static struct numbers numbers_of_confidence(const struct fit *f)
 	struct numbers x = numbers_open(f);
 
 	for (size_t i = 0; i < f->n_rows; i++)
-		numbers_put(&x, f->batches[f->rows[i].batch]->confidence[f->rows[i].row], fit_row_calibrates(f, i));
+		numbers_put(&x, f->batches[f->rows[i].batch]->confidence[f->rows[i].row],
+			fit_row_calibrates(f, i));
 	numbers_sort(&x);
 	return x;
 }
@@ -143,7 +153,8 @@ static void quantiles_set(const struct fit *f, struct measure *m, const struct n
 	const double *from = x->n_calibrate > 0 ? x->calibrate : x->all;
 	size_t n = x->n_calibrate > 0 ? x->n_calibrate : x->n_all;
 
-	edges_set(m, edges, quantile_edges(from, n, f->o.bins < MOST_BINS ? f->o.bins : MOST_BINS, edges));
+	edges_set(m, edges,
+		quantile_edges(from, n, f->o.bins < MOST_BINS ? f->o.bins : MOST_BINS, edges));
 	moments_set(m, from, n);
 	m->least = x->all[0];
 	m->most = x->all[x->n_all - 1];

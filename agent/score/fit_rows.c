@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The records of a fit, kept. A decoded batch borrows its text from a chunk that is soon reused, so rows are copied, without
- * what fit has no use for (ids, tags, metrics, input text). */
+ * The records of a fit, kept. A decoded batch borrows its text from a chunk that is soon reused, so
+ * rows are copied, without what fit has no use for (ids, tags, metrics, input text). */
 #include "score/fit_work.h"
 
 #include "base/mem.h"
@@ -20,7 +20,8 @@ static struct text text_kept(struct batch *to, struct text t, bool copy)
 	return (struct text){arena_span(to->arena, t.at, t.n), t.n};
 }
 
-static void cell_copy(struct batch *to, size_t column, const struct column *from, size_t row, bool copy)
+static void cell_copy(
+	struct batch *to, size_t column, const struct column *from, size_t row, bool copy)
 {
 	struct column *c = &to->features.at[column];
 
@@ -44,7 +45,8 @@ static void features_copy(struct batch *to, const struct batch *from, size_t row
 	}
 }
 
-static void vector_copy(float *to, size_t n_to, size_t at, const float *from, size_t n_from, size_t row)
+static void vector_copy(
+	float *to, size_t n_to, size_t at, const float *from, size_t n_from, size_t row)
 {
 	if (n_from > 0 && n_from == n_to)
 		memcpy(to + at * n_to, from + row * n_from, n_to * sizeof *to);
@@ -69,7 +71,8 @@ static void widths_learn(struct fit *f, const struct batch *b)
 	f->n_logits = f->n_logits ? f->n_logits : b->n_logits;
 	f->n_embedding = f->n_embedding ? f->n_embedding : b->n_embedding;
 	f->normalised |= b->n_logits > 0 && b->logits_normalised;
-	if ((b->n_logits && b->n_logits != f->n_logits) || (b->n_embedding && b->n_embedding != f->n_embedding))
+	if ((b->n_logits && b->n_logits != f->n_logits) ||
+		(b->n_embedding && b->n_embedding != f->n_embedding))
 		f->n_other_width += (int64_t)b->n;
 }
 
@@ -94,15 +97,16 @@ static void row_keep(struct fit *f, enum fit_part part, const struct batch *from
 		f->room = f->room ? 2 * f->room : 4096;
 		f->rows = mem_grow(f->rows, f->room, sizeof *f->rows);
 	}
-	f->rows[f->n_rows++] = (struct fit_row){from->time_us[row], (uint32_t)(f->n_batches - 1), (uint32_t)b->n,
-		(uint8_t)part, IN_FIT};
+	f->rows[f->n_rows++] = (struct fit_row){from->time_us[row], (uint32_t)(f->n_batches - 1),
+		(uint32_t)b->n, (uint8_t)part, IN_FIT};
 	row_copy(b, from, row, true);
 }
 
 int fit_add(struct fit *f, enum fit_part part, const struct batch *b, struct error *e)
 {
 	if (b->n > FIT_MOST_RECORDS - f->n_rows)
-		return error_set(e, -E2BIG, "more than %d records of %s: give fewer logs, a reference needs no more",
+		return error_set(e, -E2BIG,
+			"more than %d records of %s: give fewer logs, a reference needs no more",
 			FIT_MOST_RECORDS, f->o.model);
 	widths_learn(f, b);
 	for (size_t i = 0; i < b->n; i++)
@@ -128,7 +132,8 @@ void fit_rows_sort(struct fit *f)
 		qsort(f->rows, f->n_rows, sizeof *f->rows, row_order);
 }
 
-size_t fit_rows_gather(const struct fit *f, size_t from, size_t to, enum part part, struct batch *batch)
+size_t fit_rows_gather(
+	const struct fit *f, size_t from, size_t to, enum part part, struct batch *batch)
 {
 	size_t i = from;
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a stream's records look like, learned from all of them: which features are numbers and which are words, which words,
- * which classes. Nobody declares a schema; the log is one.
+ * What a stream's records look like, learned from all of them: which features are numbers and which
+ * are words, which words, which classes. Nobody declares a schema; the log is one.
  *
- * A feature is numeric when more than half of its values are numbers (or text that reads as one), else words; true and false are
- * words, since their shares say all there is. Left out, with a note: a feature that is mostly arrays, one that never has a
- * value, and one whose words hardly repeat (an identifier), since "never seen" would be true of every record. */
+ * A feature is numeric when more than half of its values are numbers (or text that reads as one),
+ * else words; true and false are words, since their shares say all there is. Left out, with a note:
+ * a feature that is mostly arrays, one that never has a value, and one whose words hardly repeat
+ * (an identifier), since "never seen" would be true of every record. */
 #include "score/fit_work.h"
 
 #include "base/mem.h"
@@ -49,7 +50,8 @@ static int order_by_word(const void *a, const void *b)
 {
 	const struct tally_word *p = a, *q = b;
 
-	return p->class != q->class ? (p->class > q->class) - (p->class < q->class) : text_compare(p->text, q->text);
+	return p->class != q->class ? (p->class > q->class) - (p->class < q->class)
+				    : text_compare(p->text, q->text);
 }
 
 static int order_by_count(const void *a, const void *b)
@@ -88,11 +90,20 @@ static void column_cells(const struct column *c, size_t n, struct cells *to)
 
 	for (size_t i = 0; i < n; i++)
 		switch ((enum cell)c->kind[i]) {
-		case CELL_NUMBER: to->numbers++; break;
-		case CELL_BOOL: to->truths++; break;
-		case CELL_OTHER: to->others++; break;
-		case CELL_TEXT: text_number(c->text[i], &x) ? to->numbers++ : to->texts++; break;
-		default: break;
+		case CELL_NUMBER:
+			to->numbers++;
+			break;
+		case CELL_BOOL:
+			to->truths++;
+			break;
+		case CELL_OTHER:
+			to->others++;
+			break;
+		case CELL_TEXT:
+			text_number(c->text[i], &x) ? to->numbers++ : to->texts++;
+			break;
+		default:
+			break;
 		}
 }
 
@@ -120,15 +131,20 @@ static void column_words(const struct column *c, struct batch *b, struct words_s
 			seen_put(to, c->text[i], 0);
 			break;
 		case CELL_BOOL:
-			seen_put(to, c->number[i] != 0.0 ? (struct text){"true", 4} : (struct text){"false", 5}, 0);
+			seen_put(to,
+				c->number[i] != 0.0 ? (struct text){"true", 4}
+						    : (struct text){"false", 5},
+				0);
 			break;
 		case CELL_NUMBER: {
 			size_t n = number_text(c->number[i], number);
 
-			seen_put(to, (struct text){arena_span(b->arena, number, n), (uint32_t)n}, 0);
+			seen_put(
+				to, (struct text){arena_span(b->arena, number, n), (uint32_t)n}, 0);
 			break;
 		}
-		default: break;
+		default:
+			break;
 		}
 }
 
@@ -170,7 +186,8 @@ static void category_put(struct fit *f, const char *name, const struct words_see
 	}
 	r->n_category++;
 	if (n < words->n)
-		fit_note(f, "feature %s: of %zu different values the commonest %zu are remembered", name, words->n, n);
+		fit_note(f, "feature %s: of %zu different values the commonest %zu are remembered",
+			name, words->n, n);
 }
 
 static void category_add(struct fit *f, const char *name)
@@ -180,8 +197,10 @@ static void category_add(struct fit *f, const char *name)
 
 	seen_settle(&words);
 	if (values >= IDENTIFIER_LEAST && words.n > values / 2)
-		fit_note(f, "feature %s is left out: %zu different values in %zu records look like an identifier", name, words.n,
-			values);
+		fit_note(f,
+			"feature %s is left out: %zu different values in %zu records look like an "
+			"identifier",
+			name, words.n, values);
 	else
 		category_put(f, name, &words);
 	free(words.at);
@@ -195,7 +214,8 @@ static void feature_add(struct fit *f, const char *name)
 	if (all == 0)
 		fit_note(f, "feature %s is left out: no record has a value", name);
 	else if (2 * cells.others > all)
-		fit_note(f, "feature %s is left out: %zu of %zu values are neither number nor text", name, cells.others, all);
+		fit_note(f, "feature %s is left out: %zu of %zu values are neither number nor text",
+			name, cells.others, all);
 	else if (2 * cells.numbers > all)
 		numeric_add(f, name);
 	else
@@ -275,7 +295,8 @@ static struct words_seen votes_count(const struct fit *f)
 			const float *z = row_logits(b, row);
 			int32_t class = z ? largest_of(z, f->n_logits) : -1;
 
-			if (b->prediction[row].at && b->prediction[row].n > 0 && (class >= 0 || f->n_logits == 0))
+			if (b->prediction[row].at && b->prediction[row].n > 0 &&
+				(class >= 0 || f->n_logits == 0))
 				seen_put(&votes, b->prediction[row], class);
 		}
 	}
@@ -286,7 +307,8 @@ static struct words_seen votes_count(const struct fit *f)
 static bool class_named(const struct reference *r, struct text t)
 {
 	for (size_t i = 0; i < r->n_classes; i++)
-		if (r->classes[i] && strlen(r->classes[i]) == t.n && memcmp(r->classes[i], t.at, t.n) == 0)
+		if (r->classes[i] && strlen(r->classes[i]) == t.n &&
+			memcmp(r->classes[i], t.at, t.n) == 0)
 			return true;
 	return false;
 }
@@ -334,8 +356,10 @@ static void classes_of_logits(struct fit *f, const struct words_seen *votes)
 	agreed = classes_name(r, votes);
 	classes_fill(r, cast == 0);
 	if (cast > 0 && (double)agreed < 0.95 * (double)cast)
-		fit_note(f, "the prediction is the class of the largest logit in only %.1f %% of the records", 100.0 * (double)agreed /
-			(double)cast);
+		fit_note(f,
+			"the prediction is the class of the largest logit in only %.1f %% of the "
+			"records",
+			100.0 * (double)agreed / (double)cast);
 }
 
 static int word_order(const void *a, const void *b)
@@ -349,7 +373,10 @@ static void classes_of_words(struct fit *f, const struct words_seen *votes)
 	size_t cast = votes_cast(votes);
 
 	if (votes->n > MOST_CLASSES_NAMED || (cast >= IDENTIFIER_LEAST && votes->n > cast / 2)) {
-		fit_note(f, "predictions are left out: %zu different ones in %zu records are not classes", votes->n, cast);
+		fit_note(f,
+			"predictions are left out: %zu different ones in %zu records are not "
+			"classes",
+			votes->n, cast);
 		return;
 	}
 	r->n_classes = votes->n;
@@ -377,7 +404,9 @@ void fit_schema(struct fit *f)
 	f->r->n_embedding = f->n_embedding;
 	f->r->logits_normalised = f->normalised || logits_normalised(f);
 	if (f->n_other_width > 0)
-		fit_note(f, "%lld records came in batches with a vector of another width than the first; that vector is not used",
+		fit_note(f,
+			"%lld records came in batches with a vector of another width than the "
+			"first; that vector is not used",
 			(long long)f->n_other_width);
 	features_learn(f);
 	classes_learn(f);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Which record is for what. Blocks of time are dealt to the parts like cards.
  *
- * Contiguous parts (first fit, then cal-A, ...) would give each part another season, another trend: the p-values of the null part would be
- * off by as much as traffic moved between, and a week's calibration would hold no Sunday. Records dealt one by one at random would put
- * neighbours, often near-duplicates, on both sides. So: blocks of whole windows, up to some hundreds in the log, each dealt to the
- * part that is furthest behind its share; every part then sees every season and the whole trend, windows stay whole, and only the
- * edges of blocks touch. Dealing strictly in turn would resonate with anything periodic (every third block is the night
- * shift), so what is "behind" is jittered by a hash of the block's time: the same log is always split the same way.
+ * Contiguous parts (first fit, then cal-A, ...) would give each part another season, another trend:
+ * the p-values of the null part would be off by as much as traffic moved between, and a week's
+ * calibration would hold no Sunday. Records dealt one by one at random would put neighbours, often
+ * near-duplicates, on both sides. So: blocks of whole windows, up to some hundreds in the log, each
+ * dealt to the part that is furthest behind its share; every part then sees every season and the
+ * whole trend, windows stay whole, and only the edges of blocks touch. Dealing strictly in turn
+ * would resonate with anything periodic (every third block is the night shift), so what is "behind"
+ * is jittered by a hash of the block's time: the same log is always split the same way.
  *
- * A log shorter than a dozen windows is cut by number of records instead; it then has no whole windows, and no measure
- * can be judged, which the summary says. */
+ * A log shorter than a dozen windows is cut by number of records instead; it then has no whole
+ * windows, and no measure can be judged, which the summary says. */
 #include "score/fit_work.h"
 
 #include "base/hash.h"
@@ -82,15 +84,20 @@ static void blocks_size(struct fit *f, struct deal *d)
 	d->block_us = f->o.window_us * (int64_t)(windows / BLOCKS > 0 ? windows / BLOCKS : 1);
 	d->block_rows = rows / BLOCKS_BY_NUMBER > 0 ? rows / BLOCKS_BY_NUMBER : 1;
 	if (!d->by_window)
-		fit_note(f, "the log spans %zu windows, at least %d are needed to learn how windows vary: nothing will be judged; "
-			"give a longer log, or a shorter window", windows, LEAST_WINDOWS);
+		fit_note(f,
+			"the log spans %zu windows, at least %d are needed to learn how windows "
+			"vary: nothing will be judged; "
+			"give a longer log, or a shorter window",
+			windows, LEAST_WINDOWS);
 }
 
-static bool same_block(const struct fit *f, const struct deal *d, size_t first, size_t row, size_t n)
+static bool same_block(
+	const struct fit *f, const struct deal *d, size_t first, size_t row, size_t n)
 {
 	if (!d->by_window)
 		return n < d->block_rows;
-	return floor_to(f->rows[first].time_us, d->block_us) == floor_to(f->rows[row].time_us, d->block_us);
+	return floor_to(f->rows[first].time_us, d->block_us) ==
+	       floor_to(f->rows[row].time_us, d->block_us);
 }
 
 /* One block's worth of jitter, a function of the time alone. */
@@ -127,7 +134,8 @@ static size_t block_deal(struct fit *f, struct deal *d, size_t first)
 			break;
 		n += fit_row_calibrates(f, end);
 	}
-	part = part_behind(d, floor_to(f->rows[first].time_us, d->by_window ? d->block_us : 1), (double)n);
+	part = part_behind(
+		d, floor_to(f->rows[first].time_us, d->by_window ? d->block_us : 1), (double)n);
 	for (size_t i = first; i < end; i++)
 		if (fit_row_calibrates(f, i))
 			f->rows[i].part = (uint8_t)part;
@@ -144,7 +152,8 @@ static bool any_given(const struct fit *f, enum fit_part given)
 	return false;
 }
 
-/* Without records that are for fit alone, those for calibration serve for both; without any for calibration, so do those for fit. */
+/* Without records that are for fit alone, those for calibration serve for both; without any for
+ * calibration, so do those for fit. */
 static void given_settle(struct fit *f, bool fit_given)
 {
 	bool others = any_given(f, PART_ANY) || any_given(f, PART_CALIBRATE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A reference described to the person who made it: what went in, what came out, how well it holds on records it has not seen. */
+ * A reference described to the person who made it: what went in, what came out, how well it holds
+ * on records it has not seen. */
 #include "score/fit.h"
 
 #include "base/clock.h"
@@ -14,18 +15,26 @@ static void text_times(const struct reference *r, struct buf *to)
 	char first[40], last[40], window[40];
 
 	buf_format(to, "model      %s %s\n", r->model, r->version);
-	buf_format(to, "from       %s\nto         %s\n", time_format(r->first_us, first, sizeof first),
+	buf_format(to, "from       %s\nto         %s\n",
+		time_format(r->first_us, first, sizeof first),
 		time_format(r->last_us, last, sizeof last));
-	buf_format(to, "window     %s: %zu whole ones in the null part, %zu in the calibration parts\n",
+	buf_format(to,
+		"window     %s: %zu whole ones in the null part, %zu in the calibration parts\n",
 		duration_format(r->window_us, window, sizeof window), r->n_windows, r->n_others);
 }
 
 static void text_records(const struct reference *r, const struct fit_notes *notes, struct buf *to)
 {
-	buf_format(to, "records    %" PRId64 ": fit %" PRId64 ", cal-A %" PRId64 ", cal-B %" PRId64 ", null %" PRId64 "\n",
+	buf_format(to,
+		"records    %" PRId64 ": fit %" PRId64 ", cal-A %" PRId64 ", cal-B %" PRId64
+		", null %" PRId64 "\n",
 		notes->n_records, r->n_fit, r->n_cal_a, r->n_cal_b, r->n_null);
-	buf_format(to, "shape      %zu numeric and %zu categorical features, %zu %s, embedding of %zu, %zu classes\n", r->n_numeric,
-		r->n_category, r->n_logits, r->logits_normalised ? "log-probabilities" : "logits", r->n_embedding, r->n_classes);
+	buf_format(to,
+		"shape      %zu numeric and %zu categorical features, %zu %s, embedding of %zu, "
+		"%zu classes\n",
+		r->n_numeric, r->n_category, r->n_logits,
+		r->logits_normalised ? "log-probabilities" : "logits", r->n_embedding,
+		r->n_classes);
 }
 
 static void text_number(double x, struct buf *to)
@@ -49,7 +58,8 @@ static void text_detectors(const struct reference *r, struct buf *to)
 {
 	if (r->n_detectors == 0)
 		return;
-	buf_format(to, "\n%-16s %8s %10s %10s %8s  %s\n", "detector", "weight", "agreement", "held-out %", "classes", "");
+	buf_format(to, "\n%-16s %8s %10s %10s %8s  %s\n", "detector", "weight", "agreement",
+		"held-out %", "classes", "");
 	for (size_t i = 0; i < r->n_detectors; i++) {
 		const struct reference_detector *d = &r->detectors[i];
 
@@ -57,7 +67,8 @@ static void text_detectors(const struct reference *r, struct buf *to)
 		text_number(d->agreement, to);
 		buf_text(to, " ");
 		text_number(100.0 * d->held_out_flag_rate, to);
-		buf_format(to, " %8zu  %s%s\n", tables_of(d), d->muted ? "muted: " : "", d->muted ? d->muted : "");
+		buf_format(to, " %8zu  %s%s\n", tables_of(d), d->muted ? "muted: " : "",
+			d->muted ? d->muted : "");
 	}
 }
 
@@ -69,19 +80,24 @@ static void text_flags(const struct reference *r, const struct fit_notes *notes,
 	if (notes->n_scored_null == 0)
 		return;
 	share = (double)notes->n_flagged_null / n;
-	buf_format(to, "\nflagged    %.2f %% of %" PRId64 " records that no step has seen; asked %.2f %%, give or take %.2f %%\n",
+	buf_format(to,
+		"\nflagged    %.2f %% of %" PRId64
+		" records that no step has seen; asked %.2f %%, give or take %.2f %%\n",
 		100.0 * share, notes->n_scored_null, 100.0 * r->flag_rate,
-		200.0 * sqrt(r->flag_rate * (1.0 - r->flag_rate) * (1.0 / n + 1.0 / (r->fused.total + 1.0))));
+		200.0 * sqrt(r->flag_rate * (1.0 - r->flag_rate) *
+				(1.0 / n + 1.0 / (r->fused.total + 1.0))));
 }
 
 static void text_measures(const struct reference *r, struct buf *to)
 {
-	buf_format(to, "\nmeasures   %zu in a window of %zu numbers (%zu bytes)\n", r->n_measures, r->width, 8 * r->width);
+	buf_format(to, "\nmeasures   %zu in a window of %zu numbers (%zu bytes)\n", r->n_measures,
+		r->width, 8 * r->width);
 	for (size_t i = 0; i < r->n_measures; i++) {
 		const struct measure *m = &r->measures[i];
 
-		buf_format(to, "  %-24s %-10s %4zu bins%s%s\n", m->name, measure_kind_words[m->kind], m->n,
-			m->why ? "  not judged: " : "", m->why ? m->why : "");
+		buf_format(to, "  %-24s %-10s %4zu bins%s%s\n", m->name,
+			measure_kind_words[m->kind], m->n, m->why ? "  not judged: " : "",
+			m->why ? m->why : "");
 	}
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The reference through its own eyes: every held-out record scored as live ones will be, and counted into its measures and its
- * window.
+ * The reference through its own eyes: every held-out record scored as live ones will be, and
+ * counted into its measures and its window.
  *
- * A record took part in saying which values are known. Counted naively, no reference record ever holds a value never seen, so the
- * first new word of live traffic would be news; left out one by one, each record that alone holds its word, its least or its most
- * counts as new (Good and Turing's estimate of what is not yet seen), and the expected number of new values is right. */
+ * A record took part in saying which values are known. Counted naively, no reference record ever
+ * holds a value never seen, so the first new word of live traffic would be news; left out one by
+ * one, each record that alone holds its word, its least or its most counts as new (Good and
+ * Turing's estimate of what is not yet seen), and the expected number of new values is right. */
 #include "score/fit_work.h"
 
 #include "base/mem.h"
@@ -25,7 +26,8 @@ struct gather {
 	struct scorer_space space;
 	struct scored scored;
 	struct batch *batch;
-	int64_t first_whole_us, end_whole_us; /* windows from .. to that are not cut by the ends of the log */
+	int64_t first_whole_us,
+		end_whole_us; /* windows from .. to that are not cut by the ends of the log */
 };
 
 /* Leave-one-out. */
@@ -47,7 +49,8 @@ struct ends {
 static struct ends ends_trim(const struct fit *f)
 {
 	struct reference *r = f->r;
-	struct ends was = {mem_zero(r->n_measures + 1, sizeof(double)), mem_zero(r->n_measures + 1, sizeof(double))};
+	struct ends was = {mem_zero(r->n_measures + 1, sizeof(double)),
+		mem_zero(r->n_measures + 1, sizeof(double))};
 
 	for (size_t i = 0; i < r->n_measures; i++) {
 		struct measure *m = &r->measures[i];
@@ -80,7 +83,8 @@ static void base_count(struct gather *g, enum part part)
 		for (size_t k = 0; k < r->n_measures; k++) {
 			uint32_t bin = g->scored.bin[row * r->n_measures + k];
 
-			if (bin != SCORED_NO_BIN && (r->measures[k].kind != MEASURE_P_VALUE || part == IN_NULL))
+			if (bin != SCORED_NO_BIN &&
+				(r->measures[k].kind != MEASURE_P_VALUE || part == IN_NULL))
 				r->measures[k].base[bin - r->measures[k].first]++;
 		}
 }
@@ -102,7 +106,8 @@ static int64_t window_start(int64_t time_us, int64_t window_us)
 	return time_us - (rest < 0 ? rest + window_us : rest);
 }
 
-/* The first and the last window are whole only when the log begins and ends with them, to within two usual gaps. */
+/* The first and the last window are whole only when the log begins and ends with them, to within
+ * two usual gaps. */
 static void whole_find(struct gather *g)
 {
 	const struct fit *f = g->f;
@@ -160,7 +165,8 @@ static void part_count(struct gather *g, enum part part, struct windows *to)
 	}
 }
 
-/* A log too short to be dealt by windows has windows whose records are spread over the parts: none is whole. */
+/* A log too short to be dealt by windows has windows whose records are spread over the parts: none
+ * is whole. */
 static bool windows_shared(const struct fit *f)
 {
 	int64_t start = 0;
@@ -206,7 +212,8 @@ static size_t windows_thin(struct reference_window *at, size_t n)
 }
 
 /* Whole windows become the reference's; the rest were counted and are forgotten. */
-static void windows_keep(struct gather *g, struct windows *from, bool shared, struct reference_window **to, size_t *n)
+static void windows_keep(struct gather *g, struct windows *from, bool shared,
+	struct reference_window **to, size_t *n)
 {
 	*to = mem_grow(*to, *n + from->n + 1, sizeof **to);
 	for (size_t i = 0; i < from->n; i++) {
@@ -217,7 +224,8 @@ static void windows_keep(struct gather *g, struct windows *from, bool shared, st
 			window_done(w);
 			continue;
 		}
-		(*to)[(*n)++] = (struct reference_window){w->start_us, w->n, w->n_flagged, w->width, w->v};
+		(*to)[(*n)++] =
+			(struct reference_window){w->start_us, w->n, w->n_flagged, w->width, w->v};
 		w->v = NULL; /* handed over */
 		window_done(w);
 	}

@@ -3,6 +3,7 @@
 #ifndef SCORE_FIT_WORK_H
 #define SCORE_FIT_WORK_H
 
+#include "score/detector.h"
 #include "score/fit.h"
 #include "score/route.h"
 
@@ -26,11 +27,11 @@ struct fit {
 	struct fit_row *rows; /* by time, once sorted */
 	size_t n_rows, room;
 	size_t n_logits, n_embedding;
-	bool normalised;      /* some batch held probabilities */
+	bool normalised; /* some batch held probabilities */
 	int64_t n_other_width;
-	struct reference *r;  /* being made */
+	struct reference *r; /* being made */
 	struct fit_notes *notes;
-	uint8_t **seldom;     /* by category and code: 1 when a single record holds the word */
+	uint8_t **seldom; /* by category and code: 1 when a single record holds the word */
 	bool *lone_least, *lone_most; /* by measure: a single record holds its least, its most */
 };
 
@@ -38,9 +39,10 @@ void fit_note(struct fit *f, const char *format, ...) __attribute__((format(prin
 
 /* fit_rows.c */
 void fit_rows_sort(struct fit *f);
-/* Rows [from, to) of f->rows that are in `part` (PARTS: all), appended to `batch`, text borrowed; stops at FIT_ROWS rows. Returns
- * where it stopped. */
-size_t fit_rows_gather(const struct fit *f, size_t from, size_t to, enum part part, struct batch *batch);
+/* Rows [from, to) of f->rows that are in `part` (PARTS: all), appended to `batch`, text borrowed;
+ * stops at FIT_ROWS rows. Returns where it stopped. */
+size_t fit_rows_gather(
+	const struct fit *f, size_t from, size_t to, enum part part, struct batch *batch);
 size_t fit_rows_in(const struct fit *f, enum part part);
 bool fit_row_calibrates(const struct fit *f, size_t row); /* not in fit, or there is no other */
 
@@ -50,11 +52,41 @@ void fit_split(struct fit *f);
 /* fit_schema.c: names, words and classes of f->r */
 void fit_schema(struct fit *f);
 
-/* fit_measures.c: measures of f->r, width; after the detectors, which decide whether there is a p-value */
+/* fit_measures.c: measures of f->r, width; after the detectors, which decide whether there is a
+ * p-value */
 void fit_measures(struct fit *f);
 
 /* fit_detectors.c: detectors fitted, calibrated, muted, fused */
 int fit_detectors(struct fit *f, struct error *e);
+
+/* Between the steps of fit_detectors. */
+
+/* Held-out records of one part, scored. */
+struct held {
+	size_t n;
+	float *score; /* n_detectors x n */
+	double *p;    /* n_detectors x n */
+	int32_t *predicted;
+	uint64_t *hash;
+};
+
+struct work {
+	struct fit *f;
+	struct reference *r;
+	struct route *route;
+	struct detector *detectors;
+	struct held held[PARTS]; /* cal-A and cal-B */
+};
+
+/* fit_mute.c: by cal-A */
+void detectors_mute(struct work *w);
+
+/* fit_fuse.c: tables from cal-A, behaviour and fusion on cal-B, and whether they are large enough
+ */
+void detectors_calibrate(struct work *w);
+void detectors_hold_out(struct work *w);
+void detectors_fuse(struct work *w);
+void calibration_note(struct work *w);
 
 /* fit_windows.c: base counts, windows, others; flags of the null part */
 int fit_windows(struct fit *f, struct error *e);

@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* The slot that holds the word, or the free one where it would go. */
-static struct word_slot *slot_of(const struct word_index *w, const char *at, size_t n, uint64_t hash)
+static struct word_slot *slot_of(
+	const struct word_index *w, const char *at, size_t n, uint64_t hash)
 {
 	for (size_t i = hash & w->mask;; i = (i + 1) & w->mask) {
 		struct word_slot *s = &w->slots[i];

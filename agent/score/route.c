@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Columns of a log to columns of a reference. What a column holds may change from record to record: text that reads as a number
- * is taken for one where the reference has numbers, a number for its shortest text where it has words; the rest is missing to
- * detectors, and counted as mistyped by the windows. */
+ * Columns of a log to columns of a reference. What a column holds may change from record to record:
+ * text that reads as a number is taken for one where the reference has numbers, a number for its
+ * shortest text where it has words; the rest is missing to detectors, and counted as mistyped by
+ * the windows. */
 #include "score/route.h"
 
 #include "base/mem.h"
@@ -79,7 +80,8 @@ static size_t larger(size_t a, size_t b)
 /* Streams of several references may pass through one routed: it grows to the largest of each. */
 static void routed_room(struct routed *to, const struct reference *r, size_t n)
 {
-	if (to->room > 0 && n <= to->room && r->n_numeric <= to->room_numeric && r->n_category <= to->room_category)
+	if (to->room > 0 && n <= to->room && r->n_numeric <= to->room_numeric &&
+		r->n_category <= to->room_category)
 		return;
 	to->room = n <= to->room ? to->room : n + n / 2 + 64;
 	to->room_numeric = larger(to->room_numeric, r->n_numeric);
@@ -127,10 +129,14 @@ static double cell_number(const struct column *c, size_t row)
 	double x = (double)NAN;
 
 	switch ((enum cell)c->kind[row]) {
-	case CELL_NUMBER: return c->number[row];
-	case CELL_BOOL: return c->number[row];
-	case CELL_TEXT: return text_number(c->text[row], &x) ? x : (double)NAN;
-	default: return x;
+	case CELL_NUMBER:
+		return c->number[row];
+	case CELL_BOOL:
+		return c->number[row];
+	case CELL_TEXT:
+		return text_number(c->text[row], &x) ? x : (double)NAN;
+	default:
+		return x;
 	}
 }
 
@@ -147,19 +153,26 @@ static int32_t word_code(const struct word_index *words, int32_t n_known, const 
 	return code >= 0 ? code : n_known;
 }
 
-static int32_t cell_code(const struct column *c, size_t row, const struct word_index *words, int32_t n_known)
+static int32_t cell_code(
+	const struct column *c, size_t row, const struct word_index *words, int32_t n_known)
 {
 	char number[32];
 
 	switch ((enum cell)c->kind[row]) {
-	case CELL_TEXT: return word_code(words, n_known, c->text[row].at, c->text[row].n);
-	case CELL_NUMBER: return word_code(words, n_known, number, number_text(c->number[row], number));
-	case CELL_BOOL: return c->number[row] != 0.0 ? word_code(words, n_known, "true", 4) : word_code(words, n_known, "false", 5);
-	default: return -1;
+	case CELL_TEXT:
+		return word_code(words, n_known, c->text[row].at, c->text[row].n);
+	case CELL_NUMBER:
+		return word_code(words, n_known, number, number_text(c->number[row], number));
+	case CELL_BOOL:
+		return c->number[row] != 0.0 ? word_code(words, n_known, "true", 4)
+					     : word_code(words, n_known, "false", 5);
+	default:
+		return -1;
 	}
 }
 
-static void category_route(const struct column *c, const struct word_index *words, int32_t n_known, size_t n, int32_t *to)
+static void category_route(const struct column *c, const struct word_index *words, int32_t n_known,
+	size_t n, int32_t *to)
 {
 	for (size_t i = 0; i < n; i++)
 		to[i] = c ? cell_code(c, i, words, n_known) : -1;
@@ -178,14 +191,16 @@ static void features_route(const struct route *t, const struct batch *b, struct 
 		int32_t n_known = (int32_t)r->category[k].n_words;
 
 		to->category[k] = columns_find(&b->features, r->category[k].name);
-		category_route(to->category[k], &t->category[k], n_known, b->n, to->codes + k * to->room);
-		to->categories[k] = (struct oodd_category){r->category[k].name, to->codes + k * to->room, n_known};
+		category_route(
+			to->category[k], &t->category[k], n_known, b->n, to->codes + k * to->room);
+		to->categories[k] = (struct oodd_category){
+			r->category[k].name, to->codes + k * to->room, n_known};
 	}
 }
 
 /* A vector that fits the reference, or none and the reason. */
-static struct oodd_matrix vector_route(const float *at, size_t width, size_t expected, unsigned none, unsigned other,
-	unsigned *outcome)
+static struct oodd_matrix vector_route(const float *at, size_t width, size_t expected,
+	unsigned none, unsigned other, unsigned *outcome)
 {
 	bool fits = at && width == expected && expected > 0;
 
@@ -196,9 +211,10 @@ static struct oodd_matrix vector_route(const float *at, size_t width, size_t exp
 
 static void vectors_route(const struct reference *r, const struct batch *b, struct routed *to)
 {
-	to->batch.logits = vector_route(b->logits, b->n_logits, r->n_logits, ROUTE_LOGITS_NONE, ROUTE_LOGITS_WIDTH, &to->outcome);
-	to->batch.embedding = vector_route(b->embedding, b->n_embedding, r->n_embedding, ROUTE_EMBEDDING_NONE,
-		ROUTE_EMBEDDING_WIDTH, &to->outcome);
+	to->batch.logits = vector_route(b->logits, b->n_logits, r->n_logits, ROUTE_LOGITS_NONE,
+		ROUTE_LOGITS_WIDTH, &to->outcome);
+	to->batch.embedding = vector_route(b->embedding, b->n_embedding, r->n_embedding,
+		ROUTE_EMBEDDING_NONE, ROUTE_EMBEDDING_WIDTH, &to->outcome);
 	if (to->batch.logits.at && b->logits_normalised && !r->logits_normalised)
 		to->outcome |= ROUTE_LOGITS_NOT_RAW;
 	to->batch.logits_normalised = b->logits_normalised || r->logits_normalised;
@@ -220,9 +236,11 @@ static void predicted_route(const struct route *t, const struct batch *b, struct
 
 	for (size_t i = 0; i < b->n; i++)
 		if (b->prediction[i].at)
-			to->predicted[i] = word_index_find(&t->classes, b->prediction[i].at, b->prediction[i].n);
+			to->predicted[i] = word_index_find(
+				&t->classes, b->prediction[i].at, b->prediction[i].n);
 		else
-			to->predicted[i] = logits.at ? largest(oodd_row(logits, i), logits.width) : -1;
+			to->predicted[i] =
+				logits.at ? largest(oodd_row(logits, i), logits.width) : -1;
 }
 
 static bool row_lacks(struct oodd_matrix m, size_t row)
@@ -261,9 +279,15 @@ void route_run(const struct route *t, const struct batch *b, struct routed *to)
 
 	routed_room(to, r, b->n);
 	to->outcome = 0;
-	to->batch = (struct oodd_batch){.size = sizeof to->batch, .n = b->n, .predicted = to->predicted,
-		.confidence = b->confidence, .numeric = to->numerics, .category = to->categories, .n_numeric = r->n_numeric,
-		.n_category = r->n_category, .n_classes = (int32_t)r->n_classes};
+	to->batch = (struct oodd_batch){.size = sizeof to->batch,
+		.n = b->n,
+		.predicted = to->predicted,
+		.confidence = b->confidence,
+		.numeric = to->numerics,
+		.category = to->categories,
+		.n_numeric = r->n_numeric,
+		.n_category = r->n_category,
+		.n_classes = (int32_t)r->n_classes};
 	features_route(t, b, to);
 	vectors_route(r, b, to);
 	predicted_route(t, b, to);

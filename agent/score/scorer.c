@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The order of scoring a batch: route, detectors, p-values, fusion, flags, then for each measure of the reference the bin and the
- * term of every row, column by column, since a column shares its edges. */
+ * The order of scoring a batch: route, detectors, p-values, fusion, flags, then for each measure of
+ * the reference the bin and the term of every row, column by column, since a column shares its
+ * edges. */
 #include "score/scorer.h"
 
 #include "base/mem.h"
@@ -16,9 +17,10 @@
 struct plan {
 	const struct measure *m;
 	size_t feature;   /* of a numeric or categorical measure: which one */
-	uint32_t *bin_of; /* of a class or category: position in the vector by code; one more for what is not known */
+	uint32_t *bin_of; /* of a class or category: position in the vector by code; one more for
+			     what is not known */
 	size_t n_codes;
-	size_t sum;       /* index among the sums, SIZE_MAX when it has none */
+	size_t sum; /* index among the sums, SIZE_MAX when it has none */
 };
 
 struct scorer {
@@ -53,14 +55,16 @@ static uint32_t special_at(const struct measure *m, size_t special)
 	return special == MEASURE_NO_BIN ? SCORED_NO_BIN : (uint32_t)(m->first + special);
 }
 
-/* A word with no bin of its own is rare, where the measure has a bin for that, else as good as never seen. */
+/* A word with no bin of its own is rare, where the measure has a bin for that, else as good as
+ * never seen. */
 static uint32_t word_bin(const struct measure *m, const char *word)
 {
 	size_t bin = name_find(m->words, m->n_words, word);
 
 	if (bin == SIZE_MAX)
 		bin = name_find(m->words, m->n_words, MEASURE_RARE_WORD);
-	return bin == SIZE_MAX || word[0] == '\0' ? special_at(m, m->other) : (uint32_t)(m->first + bin);
+	return bin == SIZE_MAX || word[0] == '\0' ? special_at(m, m->other)
+						  : (uint32_t)(m->first + bin);
 }
 
 static void plan_words(struct plan *p, char *const *words, size_t n)
@@ -98,7 +102,8 @@ static int plans_make(struct scorer *s, struct error *e)
 		const struct measure *m = &s->r->measures[i];
 
 		if (!plan_make(s->r, m, &s->plans[i]))
-			return error_set(e, -EINVAL, "measure %s: the reference has no such feature", m->name);
+			return error_set(e, -EINVAL,
+				"measure %s: the reference has no such feature", m->name);
 		if (m->sums != MEASURE_NO_BIN)
 			s->plans[i].sum = s->n_sums++;
 	}
@@ -131,7 +136,8 @@ static void scorer_free(struct scorer *s)
 	free(s);
 }
 
-int scorer_open(const struct reference *r, const struct plugins *plugins, const struct scorer **ret, struct error *e)
+int scorer_open(const struct reference *r, const struct plugins *plugins, const struct scorer **ret,
+	struct error *e)
 {
 	struct scorer *s = mem_zero(1, sizeof *s);
 	int code;
@@ -184,15 +190,18 @@ void scorer_space_done(struct scorer_space *space)
 
 /* Scores to flags. */
 
-static void rows_score(const struct scorer *s, struct scorer_space *space, const struct batch *b, struct scored *to)
+static void rows_score(const struct scorer *s, struct scorer_space *space, const struct batch *b,
+	struct scored *to)
 {
 	for (size_t k = 0; k < s->r->n_detectors; k++) {
 		const struct reference_detector *d = &s->r->detectors[k];
 		float *scores = to->score + k * b->n;
 
-		if (detector_score(&s->detectors[k], &space->routed.batch, scores, space->status) < 0)
+		if (detector_score(&s->detectors[k], &space->routed.batch, scores, space->status) <
+			0)
 			space->failed |= UINT64_C(1) << k;
-		calibrate_p(d, s->seeds[k], b->hash, space->routed.predicted, scores, b->n, to->p + k * b->n);
+		calibrate_p(d, s->seeds[k], b->hash, space->routed.predicted, scores, b->n,
+			to->p + k * b->n);
 		for (size_t i = 0; d->weight == 0.0 && i < b->n; i++)
 			to->p[k * b->n + i] = (double)NAN;
 	}
@@ -201,7 +210,8 @@ static void rows_score(const struct scorer *s, struct scorer_space *space, const
 		to->flagged[i] = to->fused[i] <= s->r->flag_rate; /* NaN is not */
 }
 
-/* Bins: one function for each kind of measure; `to` is the measure's column, one value every n_measures. */
+/* Bins: one function for each kind of measure; `to` is the measure's column, one value every
+ * n_measures. */
 
 struct counting {
 	const struct batch *b;
@@ -217,13 +227,14 @@ static void column_fill(uint32_t *to, const struct counting *c, uint32_t bin)
 }
 
 /* Where the value is missing, was there something of another type? */
-static void column_mistyped(const struct plan *p, const struct counting *c, const struct column *from, uint32_t missing,
-	uint32_t *to)
+static void column_mistyped(const struct plan *p, const struct counting *c,
+	const struct column *from, uint32_t missing, uint32_t *to)
 {
 	uint32_t mistyped = special_at(p->m, p->m->mistyped);
 
 	for (size_t i = 0; from && i < c->n; i++)
-		if (to[i * c->stride] == missing && (from->kind[i] == CELL_TEXT || from->kind[i] == CELL_OTHER))
+		if (to[i * c->stride] == missing &&
+			(from->kind[i] == CELL_TEXT || from->kind[i] == CELL_OTHER))
 			to[i * c->stride] = mistyped;
 }
 
@@ -273,10 +284,12 @@ static void bins_category(const struct plan *p, const struct counting *c, uint32
 static void bins_missing(const struct plan *p, const struct counting *c, uint32_t *to)
 {
 	for (size_t i = 0; i < c->n; i++)
-		to[i * c->stride] = (uint32_t)(p->m->first + measure_bin(p->m, c->routed->lacks[i]));
+		to[i * c->stride] =
+			(uint32_t)(p->m->first + measure_bin(p->m, c->routed->lacks[i]));
 }
 
-static void (*const bins[MEASURE_KINDS])(const struct plan *, const struct counting *, uint32_t *) = {
+static void (*const bins[MEASURE_KINDS])(
+	const struct plan *, const struct counting *, uint32_t *) = {
 	[MEASURE_P_VALUE] = bins_p_value,
 	[MEASURE_CONFIDENCE] = bins_confidence,
 	[MEASURE_CLASS] = bins_class,
@@ -287,7 +300,7 @@ static void (*const bins[MEASURE_KINDS])(const struct plan *, const struct count
 
 /* Terms of the sums behind a mean: fixed point, so that addition is exact in any order. */
 
-#define TERM_ONE 1048576.0       /* 2^20 */
+#define TERM_ONE 1048576.0        /* 2^20 */
 #define TERM_MOST 1099511627776.0 /* 2^40: a million standard deviations */
 
 static int64_t term_of(double x, double centre, double scale)
@@ -301,7 +314,8 @@ static int64_t term_of(double x, double centre, double scale)
 
 static const double *values_of(const struct plan *p, const struct counting *c)
 {
-	return p->m->kind == MEASURE_NUMERIC ? c->routed->numerics[p->feature].at : c->b->confidence;
+	return p->m->kind == MEASURE_NUMERIC ? c->routed->numerics[p->feature].at
+					     : c->b->confidence;
 }
 
 static void terms_count(const struct plan *p, const struct counting *c, struct scored *to)
@@ -313,7 +327,8 @@ static void terms_count(const struct plan *p, const struct counting *c, struct s
 		to->term[i * to->n_sums + p->sum] = term_of(x[i], p->m->centre, p->m->scale);
 }
 
-static void rows_count(const struct scorer *s, const struct scorer_space *space, const struct batch *b, struct scored *to)
+static void rows_count(const struct scorer *s, const struct scorer_space *space,
+	const struct batch *b, struct scored *to)
 {
 	struct counting c = {b, &space->routed, to, b->n, s->r->n_measures};
 
@@ -326,7 +341,8 @@ static void rows_count(const struct scorer *s, const struct scorer_space *space,
 	}
 }
 
-void scorer_run(const struct scorer *s, struct scorer_space *space, const struct batch *b, struct scored *to)
+void scorer_run(const struct scorer *s, struct scorer_space *space, const struct batch *b,
+	struct scored *to)
 {
 	if (b->n > space->room) {
 		space->room = b->n + b->n / 2 + 64;

@@ -13,31 +13,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Const once opened: any number of threads may score with it at once, each with a space of its own. */
+/* Const once opened: any number of threads may score with it at once, each with its own space. */
 struct scorer;
 
-/* Opens every detector of the reference, those that are muted too (their scores are shown, and do not count). Borrows both, which
- * must outlive it. 0, or -errno and a sentence: a plugin is missing, or does not take what its fit wrote. */
-int scorer_open(const struct reference *r, const struct plugins *plugins, const struct scorer **ret, struct error *e);
+/* Opens every detector of the reference, those that are muted too (their scores are shown, and do
+ * not count). Borrows both, which must outlive it. 0, or -errno and a sentence: a plugin is
+ * missing, or does not take what its fit wrote. */
+int scorer_open(const struct reference *r, const struct plugins *plugins, const struct scorer **ret,
+	struct error *e);
 void scorer_close(const struct scorer *s); /* accepts NULL */
 const struct reference *scorer_reference(const struct scorer *s);
 
 /* Scratch of one thread; memory is kept. May serve several scorers in turn. */
 struct scorer_space {
-	struct routed routed;  /* after scorer_run: what detectors saw, for explain */
+	struct routed routed; /* after scorer_run: what detectors saw, for explain */
 	uint8_t *status;
 	size_t room;
-	unsigned outcome;      /* of the last batch: enum route_outcome; see route_outcome_words */
-	uint64_t failed;       /* of the last batch: detectors whose score() returned an error, as bits */
+	unsigned outcome; /* of the last batch: enum route_outcome; see route_outcome_words */
+	uint64_t failed; /* of the last batch: detectors whose score() returned an error, as bits */
 };
 void scorer_space_init(struct scorer_space *space);
 void scorer_space_done(struct scorer_space *space);
 
-/* Score every row of the batch. A row's result is a function of the row and the reference: how rows were batched, and on which
- * thread, changes no bit of it. */
-void scorer_run(const struct scorer *s, struct scorer_space *space, const struct batch *b, struct scored *to);
+/* Score every row of the batch. A row's result is a function of the row and the reference: how rows
+ * were batched, and on which thread, changes no bit of it. */
+void scorer_run(const struct scorer *s, struct scorer_space *space, const struct batch *b,
+	struct scored *to);
 
-/* For fit, before any thread scores: from now on `code` of categorical feature `category` counts as never seen. */
+/* For fit, before any thread scores: from now on `code` of categorical feature `category` counts as
+ * never seen. */
 void scorer_unsee(const struct scorer *s, size_t category, size_t code);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Scores to p-values. Among ties a record takes a random place, so that a score with many ties (a tree's leaf, a detector that
- * says 0 for most) still gives p-values that are spread out; without ties nothing is random. */
+ * Scores to p-values. Among ties a record takes a random place, so that a score with many ties (a
+ * tree's leaf, a detector that says 0 for most) still gives p-values that are spread out; without
+ * ties nothing is random. */
 #include "stats/conformal.h"
 
 #include <assert.h>

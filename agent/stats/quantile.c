@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Bins that the reference fills evenly tell the most about a shift of anything in particular; a value that many records share
- * must not hide its neighbours, so it is fenced in. */
+ * Bins that the reference fills evenly tell the most about a shift of anything in particular; a
+ * value that many records share must not hide its neighbours, so it is fenced in. */
 #include "stats/quantile.h"
 
 #include <assert.h>

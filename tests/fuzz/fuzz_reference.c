@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A reference from a file nobody vouches for. The first byte chooses: the rest as a file, as a payload behind its checksum, or as
- * edits (two bytes where, one byte what) to a payload that is sound, which gets deeper than chance would. What is let in must be sound,
- * and come back the same. */
+ * A reference from a file nobody vouches for. The first byte chooses: the rest as a file, as a
+ * payload behind its checksum, or as edits (two bytes where, one byte what) to a payload that is
+ * sound, which gets deeper than chance would. What is let in must be sound, and come back the same.
+ */
 #include <stdint.h>
 #include <string.h>
 

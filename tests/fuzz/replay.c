@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A main for fuzz targets where there is no libFuzzer: every file named on the command line or found in the target's corpus, each
- * also cut and broken in some hundred ways, and bytes made from nothing. The same every time, so that a failure can be met again:
- * the input at fault is left in <name>-crash. */
+ * A main for fuzz targets where there is no libFuzzer: every file named on the command line or
+ * found in the target's corpus, each also cut and broken in some hundred ways, and bytes made from
+ * nothing. The same every time, so that a failure can be met again: the input at fault is left in
+ * <name>-crash. */
 #include <dirent.h>
 #include <limits.h>
 #include <stdint.h>
@@ -48,9 +49,17 @@ static void change(uint8_t *bytes, size_t *n)
 	size_t at = *n ? next((uint32_t)*n) : 0;
 
 	switch (next(4)) {
-	case 0: *n = at; break;
-	case 1: if (*n) bytes[at] = (uint8_t)next(256); break;
-	case 2: if (*n) bytes[at] ^= (uint8_t)(1u << next(8)); break;
+	case 0:
+		*n = at;
+		break;
+	case 1:
+		if (*n)
+			bytes[at] = (uint8_t)next(256);
+		break;
+	case 2:
+		if (*n)
+			bytes[at] ^= (uint8_t)(1u << next(8));
+		break;
 	default:
 		if (*n < MOST)
 			memmove(bytes + at + 1, bytes + at, (*n)++ - at);
@@ -96,7 +105,8 @@ static void replay_folder(const char *folder)
 int main(int argc, char **argv)
 {
 	static uint8_t bytes[512];
-	const char *name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0], *tree = getenv("OODD_TREE");
+	const char *name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0],
+		   *tree = getenv("OODD_TREE");
 	char left[PATH_MAX], folder[PATH_MAX];
 
 	name = strncmp(name, "fuzz_", 5) == 0 ? name + 5 : name;

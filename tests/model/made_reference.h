@@ -34,17 +34,30 @@ static inline char **words(const char *a, const char *b)
 	return w;
 }
 
-static inline void measure_fill(struct measure *m, const char *name, enum measure_kind kind, size_t first)
+static inline void measure_fill(
+	struct measure *m, const char *name, enum measure_kind kind, size_t first)
 {
-	*m = (struct measure){.name = mem_copy_text(name), .kind = kind, .first = first, .below = MEASURE_NO_BIN,
-		.above = MEASURE_NO_BIN, .other = MEASURE_NO_BIN, .missing = MEASURE_NO_BIN, .mistyped = MEASURE_NO_BIN,
-		.sums = MEASURE_NO_BIN, .scale = 1.0};
+	*m = (struct measure){.name = mem_copy_text(name),
+		.kind = kind,
+		.first = first,
+		.below = MEASURE_NO_BIN,
+		.above = MEASURE_NO_BIN,
+		.other = MEASURE_NO_BIN,
+		.missing = MEASURE_NO_BIN,
+		.mistyped = MEASURE_NO_BIN,
+		.sums = MEASURE_NO_BIN,
+		.scale = 1.0};
 }
 
 static inline void detector_fill(struct reference_detector *d, const char *name)
 {
-	*d = (struct reference_detector){.name = mem_copy_text(name), .plugin_version = mem_copy_text("1.0"), .weight = 1.0,
-		.agreement = (double)NAN, .held_out_flag_rate = 0.0101, .n_bytes = 5, .bytes = mem_copy("\0abc\xff", 5)};
+	*d = (struct reference_detector){.name = mem_copy_text(name),
+		.plugin_version = mem_copy_text("1.0"),
+		.weight = 1.0,
+		.agreement = (double)NAN,
+		.held_out_flag_rate = 0.0101,
+		.n_bytes = 5,
+		.bytes = mem_copy("\0abc\xff", 5)};
 	d->n_options = 1;
 	d->options = mem_zero(1, sizeof *d->options);
 	d->options[0] = (struct reference_option){mem_copy_text("k"), 50.0};
@@ -56,7 +69,10 @@ static inline void detector_fill(struct reference_detector *d, const char *name)
 
 static inline void window_fill(struct reference_window *w, int64_t start_us, size_t width)
 {
-	*w = (struct reference_window){.start_us = start_us, .n = 7, .n_flagged = 1, .width = width,
+	*w = (struct reference_window){.start_us = start_us,
+		.n = 7,
+		.n_flagged = 1,
+		.width = width,
 		.v = mem_zero(width, sizeof(int64_t))};
 	w->v[1] = 7;
 	w->v[width - 1] = 6;
@@ -117,7 +133,8 @@ static inline struct reference *sample(void)
 	r->numeric[0] = mem_copy_text("age");
 	r->n_numeric = 1;
 	r->category = mem_zero(1, sizeof *r->category);
-	r->category[0] = (struct reference_category){mem_copy_text("job"), words("cook", "smith"), 2};
+	r->category[0] =
+		(struct reference_category){mem_copy_text("job"), words("cook", "smith"), 2};
 	r->n_category = 1;
 	r->detectors = mem_zero(2, sizeof *r->detectors);
 	detector_fill(&r->detectors[r->n_detectors++], "knn");

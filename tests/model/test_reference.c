@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The reference as a file: what is written comes back bit for bit, and nothing that is not what we wrote gets in. Score tables and
- * bins, on which every p-value and every count stand. */
+ * The reference as a file: what is written comes back bit for bit, and nothing that is not what we
+ * wrote gets in. Score tables and bins, on which every p-value and every count stand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,7 +69,8 @@ static void what_is_written_comes_back_bit_for_bit(void **state)
 	assert_int_equal(back->fused.n_exact, r->fused.n_exact);
 	assert_memory_equal(back->measures[1].edges, r->measures[1].edges, 3 * sizeof(double));
 	assert_memory_equal(back->measures[1].base, r->measures[1].base, 7 * sizeof(int64_t));
-	assert_true(back->measures[0].base == NULL && back->measures[0].below == MEASURE_NO_BIN && back->measures[1].judged);
+	assert_true(back->measures[0].base == NULL && back->measures[0].below == MEASURE_NO_BIN &&
+		    back->measures[1].judged);
 	assert_memory_equal(back->detectors[0].bytes, "\0abc\xff", 5);
 	assert_true(isnan(back->detectors[0].agreement));
 	assert_string_equal(back->category[0].words[1], "smith");
@@ -156,7 +157,8 @@ static void every_broken_byte_is_found(void **state)
 	reference_close(r);
 }
 
-/* Behind the checksum: whatever the payload says, it is refused or it is a reference that can be indexed. */
+/* Behind the checksum: whatever the payload says, it is refused or it is a reference that can be
+ * indexed. */
 static void every_broken_payload_is_refused_or_sound(void **state)
 {
 	struct reference *r = sample();
@@ -171,7 +173,8 @@ static void every_broken_payload_is_refused_or_sound(void **state)
 			struct reference *back = NULL;
 			struct error e = {""};
 
-			good.at[i] = (char[]){(char)(was ^ 1), (char)(was ^ 0x80), (char)0xdd, (char)0xc0}[change];
+			good.at[i] = (char[]){(char)(was ^ 1), (char)(was ^ 0x80), (char)0xdd,
+				(char)0xc0}[change];
 			if (reference_unpack_payload(good.at, good.n, &back, &e) == 0) {
 				assert_int_equal(reference_check(back, &e), 0);
 				buf_clear(&again);
@@ -190,6 +193,7 @@ static void every_broken_payload_is_refused_or_sound(void **state)
 }
 
 /* One promise of the header broken at a time. */
+/* clang-format off */
 static void b_flag(struct reference *r) { r->flag_rate = 1.0; }
 static void b_window(struct reference *r) { r->window_us = 0; }
 static void b_classes(struct reference *r) { r->n_logits = 3; }
@@ -220,12 +224,15 @@ static void b_start(struct reference *r) { r->windows[1].start_us += 1; }
 static void b_count(struct reference *r) { r->windows[1].v[0] = 8; }
 static void b_negative(struct reference *r) { r->windows[1].v[0] = -1; }
 static void b_flagged(struct reference *r) { r->others[0].n_flagged = 8; }
+/* clang-format on */
 
 static void every_promise_is_checked(void **state)
 {
-	static void (*const breaks[])(struct reference *) = {b_flag, b_window, b_classes, b_knot, b_nan, b_above, b_total, b_exact,
-		b_by_class, b_weight, b_muted, b_members, b_edges, b_first, b_special, b_special_far, b_special_low, b_sums, b_scale,
-		b_mean, b_mean_sum, b_kappa, b_base, b_judged, b_width, b_order, b_start, b_count, b_negative, b_flagged};
+	static void (*const breaks[])(struct reference *) = {b_flag, b_window, b_classes, b_knot,
+		b_nan, b_above, b_total, b_exact, b_by_class, b_weight, b_muted, b_members, b_edges,
+		b_first, b_special, b_special_far, b_special_low, b_sums, b_scale, b_mean,
+		b_mean_sum, b_kappa, b_base, b_judged, b_width, b_order, b_start, b_count,
+		b_negative, b_flagged};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(breaks); i++) {
@@ -307,7 +314,7 @@ static void a_thinned_table_is_exact_in_the_tail_and_valid(void **state)
 	}
 	for (size_t k = 0; k < 4; k++)
 		assert_true(fabs((double)below[k] / (double)tests - levels[k]) <
-			4.5 * sqrt(levels[k] * (1 - levels[k]) / (double)tests));
+			    4.5 * sqrt(levels[k] * (1 - levels[k]) / (double)tests));
 	score_table_done(&t);
 	free(copy);
 	free(x);
@@ -319,7 +326,10 @@ static void bins_are_half_open_and_their_ends_special(void **state)
 {
 	struct reference *r = sample();
 	const struct measure *m = &r->measures[1];
-	const struct { double x; size_t bin; } is[] = {{-2, 0}, {-1.5, 0}, {-1.4999, 1}, {0.1, 1}, {0.2, 2}, {40, 2}, {40.1, 3}, {90, 3},
+	const struct {
+		double x;
+		size_t bin;
+	} is[] = {{-2, 0}, {-1.5, 0}, {-1.4999, 1}, {0.1, 1}, {0.2, 2}, {40, 2}, {40.1, 3}, {90, 3},
 		{90.1, 5}, {-2.1, 4}, {INFINITY, 5}, {-INFINITY, 4}};
 	char text[64];
 
@@ -329,7 +339,8 @@ static void bins_are_half_open_and_their_ends_special(void **state)
 	assert_string_equal(measure_bin_words(m, 2, text, sizeof text), "(0.1, 40]");
 	assert_string_equal(measure_bin_words(m, 3, text, sizeof text), "> 40");
 	assert_string_equal(measure_bin_words(m, 6, text, sizeof text), "missing");
-	assert_string_equal(measure_bin_words(m, 5, text, sizeof text), "> 90 (beyond the reference)");
+	assert_string_equal(
+		measure_bin_words(m, 5, text, sizeof text), "> 90 (beyond the reference)");
 	assert_string_equal(measure_bin_words(&r->measures[0], 1, text, sizeof text), "yes");
 	assert_string_equal(measure_bin_words(&r->measures[0], 2, text, sizeof text), "never seen");
 	reference_close(r);
@@ -350,7 +361,9 @@ static void bins_of_a_column_are_those_of_each_value(void **state)
 		m.edges = edges;
 		m.n_edges = n;
 		for (size_t i = 0; i < 1000; i++) {
-			x[i] = i % 10 == 0 ? (double)NAN : i % 3 ? (double)(i % 70) - 2.5 : 66.0 * unit(i, n);
+			x[i] = i % 10 == 0 ? (double)NAN
+			       : i % 3     ? (double)(i % 70) - 2.5
+					   : 66.0 * unit(i, n);
 			to[3 * i] = 7;
 		}
 		measure_bins(&m, x, 1000, to, 3);

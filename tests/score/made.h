@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Records made for tests, and the plugins to score them: everything follows from a row number and a seed. */
+ * Records made for tests, and the plugins to score them: everything follows from a row number and a
+ * seed. */
 #ifndef TESTS_SCORE_MADE_H
 #define TESTS_SCORE_MADE_H
 
@@ -54,7 +55,8 @@ static inline void made_number(struct batch *b, const char *name, double x)
 
 static inline void made_word(struct batch *b, const char *name, const char *word)
 {
-	batch_text_put(b, made_column(b, name), b->n, made_text(arena_span(b->arena, word, strlen(word))));
+	batch_text_put(
+		b, made_column(b, name), b->n, made_text(arena_span(b->arena, word, strlen(word))));
 }
 
 static inline void made_truth(struct batch *b, const char *name, bool x)
@@ -83,7 +85,8 @@ static inline void made_vectors(struct batch *b, uint64_t row, uint64_t seed, un
 	for (size_t i = 1; i < MADE_LOGITS && !(without & NO_LOGITS); i++)
 		class = z[i] > z[class] ? i : class;
 	b->prediction[b->n] = made_text(made_classes[class]);
-	b->confidence[b->n] = without & NO_LOGITS ? (double)NAN : 1.0 / (1.0 + exp(-(double)z[class]));
+	b->confidence[b->n] =
+		without & NO_LOGITS ? (double)NAN : 1.0 / (1.0 + exp(-(double)z[class]));
 }
 
 /* Append record `row` of stream `seed`: one second of event time each. */
@@ -98,11 +101,13 @@ static inline void made_row(struct batch *b, uint64_t row, uint64_t seed, unsign
 	made_vectors(b, row, seed, without);
 	if (!(without & NO_FEATURES)) {
 		made_number(b, "size", made_normal(row, seed + 50) + made_normal(row, seed + 30));
-		made_number(b, "zero", made_unit(row, seed + 51) < 0.8 ? 0.0 : made_normal(row, seed + 52));
+		made_number(b, "zero",
+			made_unit(row, seed + 51) < 0.8 ? 0.0 : made_normal(row, seed + 52));
 		made_number(b, "count", floor(4.0 * made_unit(row, seed + 53)));
 		made_truth(b, "truth", made_unit(row, seed + 54) < 0.3);
 		/* Zipf's law: few words are common, most are met once. */
-		snprintf(word, sizeof word, "w%d", (int)(1.0 / pow(made_unit(row, seed + 55), 1.3)));
+		snprintf(
+			word, sizeof word, "w%d", (int)(1.0 / pow(made_unit(row, seed + 55), 1.3)));
 		made_word(b, "word", word);
 	}
 	b->n++;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The making of a reference: how records are dealt, what is learned from them, which detectors count, and what is said when
- * something cannot be. */
+ * The making of a reference: how records are dealt, what is learned from them, which detectors
+ * count, and what is said when something cannot be. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -138,7 +138,8 @@ static void dealt_done(struct fit *f)
 
 static void parts_get_their_shares(void **state)
 {
-	static const double shares[][4] = {{0.4, 0.2, 0.2, 0.2}, {0.1, 0.1, 0.1, 0.7}, {0.25, 0.25, 0.25, 0.25}};
+	static const double shares[][4] = {
+		{0.4, 0.2, 0.2, 0.2}, {0.1, 0.1, 0.1, 0.7}, {0.25, 0.25, 0.25, 0.25}};
 
 	(void)state;
 	for (size_t k = 0; k < 3; k++)
@@ -163,7 +164,8 @@ static void a_window_is_in_one_part(void **state)
 	dealt_done(f);
 }
 
-/* Whatever the period of a season, each part holds some of each of its phases; and of each quarter of the log. */
+/* Whatever the period of a season, each part holds some of each of its phases; and of each quarter
+ * of the log. */
 static void every_part_sees_every_season_and_the_trend(void **state)
 {
 	struct fit *f = dealt(60 * 400, NULL, 1000000); /* 400 windows */
@@ -184,7 +186,8 @@ static void every_part_sees_every_season_and_the_trend(void **state)
 		for (size_t i = 6000 * quarter; i < 6000 * (quarter + 1); i++)
 			n[f->rows[i].part]++;
 		for (size_t part = 0; part < PARTS; part++)
-			assert_in_range(n[part], part == IN_FIT ? 1500 : 600, part == IN_FIT ? 3300 : 1900);
+			assert_in_range(
+				n[part], part == IN_FIT ? 1500 : 600, part == IN_FIT ? 3300 : 1900);
 	}
 	dealt_done(f);
 }
@@ -208,7 +211,8 @@ static void logs_to_fit_and_to_calibrate_stay_apart(void **state)
 	struct reference *r = NULL;
 	struct error e = {""};
 	struct fit *f = fit_open(&o, plugins);
-	struct batch *a = made_batch(0, 3000, 1, MADE_ALL), *b = made_batch(3000, 7500, 1, MADE_ALL);
+	struct batch *a = made_batch(0, 3000, 1, MADE_ALL),
+		     *b = made_batch(3000, 7500, 1, MADE_ALL);
 
 	(void)state;
 	assert_int_equal(fit_add(f, PART_CALIBRATE, b, &e), 0);
@@ -241,7 +245,8 @@ static void a_fit_is_a_function_of_its_records(void **state)
 		struct fit *f = fit_open(&o, plugins);
 
 		/* the second time in pieces of other sizes, the last first */
-		for (uint64_t end = 4000, size = turn ? 333 : 4000; end > 0; end -= end < size ? end : size) {
+		for (uint64_t end = 4000, size = turn ? 333 : 4000; end > 0;
+			end -= end < size ? end : size) {
 			struct batch *b = made_batch(end < size ? 0 : end - size, end, 1, MADE_ALL);
 
 			assert_int_equal(fit_add(f, PART_ANY, b, &e), 0);
@@ -275,7 +280,8 @@ static void the_schema_is_what_was_logged(void **state)
 	assert_int_equal(m->n_edges, 3);
 	m = measure_of(t.r, "zero"); /* a constant that 80 % hold has a bin alone */
 	for (size_t i = 0, alone = 0; i <= m->n_edges; i++) {
-		alone += i > 0 && i < m->n_edges && m->edges[i] == 0.0 && m->base[i] > base_sum(m) * 3 / 4;
+		alone += i > 0 && i < m->n_edges && m->edges[i] == 0.0 &&
+			 m->base[i] > base_sum(m) * 3 / 4;
 		assert_true(i < m->n_edges || alone == 1);
 	}
 	m = measure_of(t.r, "word");
@@ -293,7 +299,8 @@ static void base_counts_are_of_held_out_records(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < r->n_measures; i++)
-		assert_int_equal(base_sum(&r->measures[i]), r->measures[i].kind == MEASURE_P_VALUE ? r->n_null : held_out);
+		assert_int_equal(base_sum(&r->measures[i]),
+			r->measures[i].kind == MEASURE_P_VALUE ? r->n_null : held_out);
 	/* windows are whole: 60 records each; null and others are of different times */
 	assert_in_range(r->n_windows, 15, 25);
 	assert_in_range(r->n_others, 30, 50);
@@ -306,7 +313,8 @@ static void base_counts_are_of_held_out_records(void **state)
 	trial_done(&t);
 }
 
-/* The share of fresh records whose word was never seen, or whose number lies beyond, is what the base counts say. */
+/* The share of fresh records whose word was never seen, or whose number lies beyond, is what the
+ * base counts say. */
 static void new_values_are_expected_as_often_as_they_come(void **state)
 {
 	struct trial t = trial_of(made_batch(0, 6000, 1, MADE_ALL), "energy");
@@ -324,9 +332,11 @@ static void new_values_are_expected_as_often_as_they_come(void **state)
 	scored_init(&scored);
 	scorer_run(s, &space, b, &scored);
 	for (size_t i = 0; i < 20000; i++)
-		met += scored.bin[i * scored.n_measures + (size_t)(m - t.r->measures)] == m->first + m->other;
+		met += scored.bin[i * scored.n_measures + (size_t)(m - t.r->measures)] ==
+		       m->first + m->other;
 	assert_true(fabs(met / 20000.0 - expected) < 0.15 * expected);
-	m = measure_of(t.r, "size"); /* one record of 6,000 alone is the least, one the most; they may be in the fit part */
+	m = measure_of(t.r, "size"); /* one record of 6,000 alone is the least, one the most; they
+					may be in the fit part */
 	assert_true(m->base[m->below] <= 1 && m->base[m->above] <= 1);
 	scored_done(&scored);
 	scorer_space_done(&space);
@@ -344,8 +354,10 @@ static void normal_records_are_flagged_at_the_rate_asked(void **state)
 	assert_int_equal(t.code, 0);
 	assert_true(fabs(share - 0.01) < 4.0 * sqrt(0.01 * 2.0 / n));
 	for (size_t i = 0; i < t.r->n_detectors; i++)
-		assert_true(fabs(t.r->detectors[i].held_out_flag_rate - 0.01) < 4.0 * sqrt(0.01 * 2.0 / n));
-	assert_true(t.r->detectors[0].n_by_class == MADE_LOGITS); /* 1,200 of each class calibrate */
+		assert_true(fabs(t.r->detectors[i].held_out_flag_rate - 0.01) <
+			    4.0 * sqrt(0.01 * 2.0 / n));
+	assert_true(
+		t.r->detectors[0].n_by_class == MADE_LOGITS); /* 1,200 of each class calibrate */
 	trial_done(&t);
 }
 
@@ -362,7 +374,8 @@ static const struct reference_detector *detector_of(const struct trial *t, const
 
 static void useless_detectors_are_muted_and_say_why(void **state)
 {
-	struct trial t = trial_of(made_batch(0, 4000, 1, MADE_ALL), "backwards upright embedded constant picky infinite");
+	struct trial t = trial_of(made_batch(0, 4000, 1, MADE_ALL),
+		"backwards upright embedded constant picky infinite");
 
 	(void)state;
 	assert_int_equal(t.code, 0);
@@ -374,7 +387,8 @@ static void useless_detectors_are_muted_and_say_why(void **state)
 	assert_null(detector_of(&t, "upright")->muted);
 	assert_null(detector_of(&t, "embedded")->muted);
 	assert_true(detector_of(&t, "embedded")->agreement > 0.5);
-	assert_true(detector_of(&t, "upright")->weight == 1.0 && detector_of(&t, "backwards")->weight == 0.0);
+	assert_true(detector_of(&t, "upright")->weight == 1.0 &&
+		    detector_of(&t, "backwards")->weight == 0.0);
 	trial_done(&t);
 }
 
@@ -385,7 +399,8 @@ static void of_two_that_disagree_the_first_named_stays(void **state)
 	(void)state;
 	assert_null(detector_of(&t, "upright")->muted);
 	assert_non_null(detector_of(&t, "backwards")->muted);
-	assert_true(isnan(detector_of(&t, "upright")->agreement)); /* there is nobody left to agree with */
+	assert_true(isnan(
+		detector_of(&t, "upright")->agreement)); /* there is nobody left to agree with */
 	trial_done(&t);
 }
 
@@ -512,7 +527,8 @@ static void a_detector_without_its_input_is_refused(void **state)
 		b->time_us[b->n++] = (int64_t)row * 1000000;
 	}
 	t = trial_of(b, "embedded");
-	assert_refused(&t, "detector embedded needs an embedding, which the log of made does not hold");
+	assert_refused(
+		&t, "detector embedded needs an embedding, which the log of made does not hold");
 }
 
 static void a_small_reference_says_what_it_cannot(void **state)
@@ -529,7 +545,8 @@ static void a_small_reference_says_what_it_cannot(void **state)
 	trial_done(&t);
 }
 
-/* One class, a constant, nothing but nulls, an identifier, arrays, no logits in a third of the rows. */
+/* One class, a constant, nothing but nulls, an identifier, arrays, no logits in a third of the
+ * rows. */
 static void odd_logs_make_a_reference_all_the_same(void **state)
 {
 	struct batch *b = made_open(MADE_LOGITS, MADE_EMBEDDING);
@@ -564,7 +581,8 @@ static void odd_logs_make_a_reference_all_the_same(void **state)
 
 static void the_summary_is_readable_twice(void **state)
 {
-	struct trial t = trial_of(made_batch(0, 4000, 1, MADE_ALL), "energy backwards upright embedded");
+	struct trial t =
+		trial_of(made_batch(0, 4000, 1, MADE_ALL), "energy backwards upright embedded");
 	struct buf text = BUF_EMPTY, json = BUF_EMPTY;
 	int depth = 0;
 
@@ -572,11 +590,14 @@ static void the_summary_is_readable_twice(void **state)
 	fit_summary_text(t.r, &t.notes, &text);
 	fit_summary_json(t.r, &t.notes, &json);
 	assert_non_null(strstr(buf_cstr(&text), "records    4000: fit "));
-	assert_non_null(strstr(buf_cstr(&text), "muted: on the reference it ranks records against the other"));
-	assert_non_null(strstr(buf_cstr(&json), "\"detectors\":[{\"name\":\"energy\",\"weight\":1,"));
+	assert_non_null(strstr(
+		buf_cstr(&text), "muted: on the reference it ranks records against the other"));
+	assert_non_null(
+		strstr(buf_cstr(&json), "\"detectors\":[{\"name\":\"energy\",\"weight\":1,"));
 	assert_null(strstr(buf_cstr(&json), "nan"));
 	for (size_t i = 0; i < json.n; i++) {
-		depth += (json.at[i] == '{') + (json.at[i] == '[') - (json.at[i] == '}') - (json.at[i] == ']');
+		depth += (json.at[i] == '{') + (json.at[i] == '[') - (json.at[i] == '}') -
+			 (json.at[i] == ']');
 		assert_true(depth > 0 || i == json.n - 1);
 	}
 	assert_int_equal(depth, 0);

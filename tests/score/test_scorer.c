@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A reference at work: the laws that every figure downstream relies on. A record's result does not depend on its batch or thread;
- * p-values are what they say whatever is missing; every record is counted once in every measure. */
+ * A reference at work: the laws that every figure downstream relies on. A record's result does not
+ * depend on its batch or thread; p-values are what they say whatever is missing; every record is
+ * counted once in every measure. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,11 +23,13 @@ static struct plugins *plugins;
 static struct reference *reference;
 static const struct scorer *scorer;
 
-static const struct fit_detector detectors[] = {{"energy", NULL, 0}, {"gen", NULL, 0}, {"embedded", NULL, 0}, {"upright", NULL, 0}};
+static const struct fit_detector detectors[] = {
+	{"energy", NULL, 0}, {"gen", NULL, 0}, {"embedded", NULL, 0}, {"upright", NULL, 0}};
 
 static int open_all(void **state)
 {
-	struct fit_options o = {.model = "made", .window_us = 60000000, .detectors = detectors, .n_detectors = 4};
+	struct fit_options o = {
+		.model = "made", .window_us = 60000000, .detectors = detectors, .n_detectors = 4};
 	struct fit_notes notes;
 	struct error e = {""};
 	struct batch *b = made_batch(0, ROWS, 1, MADE_ALL);
@@ -35,7 +38,8 @@ static int open_all(void **state)
 	(void)state;
 	plugins = made_plugins();
 	f = fit_open(&o, plugins);
-	if (fit_add(f, PART_ANY, b, &e) || fit_finish(f, &reference, &notes, &e) || scorer_open(reference, plugins, &scorer, &e))
+	if (fit_add(f, PART_ANY, b, &e) || fit_finish(f, &reference, &notes, &e) ||
+		scorer_open(reference, plugins, &scorer, &e))
 		fail_msg("%s", e.text);
 	fit_close(f);
 	fit_notes_done(&notes);
@@ -74,7 +78,8 @@ static struct batch *motley(uint64_t from, uint64_t to)
 	for (uint64_t row = from; row < to; row++) {
 		made_row(b, row, 2, row % 5 == 0 ? (unsigned)(row / 5 % 8) : 0);
 		if (row % 11 == 0) /* of another type */
-			batch_text_put(b, made_column(b, "size"), b->n - 1, made_text(row % 2 ? "large" : "1.5"));
+			batch_text_put(b, made_column(b, "size"), b->n - 1,
+				made_text(row % 2 ? "large" : "1.5"));
 		if (row % 13 == 0)
 			b->prediction[b->n - 1] = row % 2 ? (struct text){0} : made_text("fox");
 	}
@@ -87,16 +92,21 @@ static bool same(const void *a, const void *b, size_t n)
 }
 
 /* Row i of `part` is row `at` of `all`, bit for bit. */
-static void assert_row_equal(const struct scored *all, size_t at, const struct scored *part, size_t i)
+static void assert_row_equal(
+	const struct scored *all, size_t at, const struct scored *part, size_t i)
 {
 	for (size_t k = 0; k < all->n_detectors; k++) {
-		assert_true(same(&all->score[k * all->n + at], &part->score[k * part->n + i], sizeof(float)));
-		assert_true(same(&all->p[k * all->n + at], &part->p[k * part->n + i], sizeof(double)));
+		assert_true(same(&all->score[k * all->n + at], &part->score[k * part->n + i],
+			sizeof(float)));
+		assert_true(
+			same(&all->p[k * all->n + at], &part->p[k * part->n + i], sizeof(double)));
 	}
 	assert_true(same(&all->fused[at], &part->fused[i], sizeof(double)));
 	assert_int_equal(all->flagged[at], part->flagged[i]);
-	assert_true(same(all->bin + at * all->n_measures, part->bin + i * part->n_measures, all->n_measures * sizeof(uint32_t)));
-	assert_true(same(all->term + at * all->n_sums, part->term + i * part->n_sums, all->n_sums * sizeof(int64_t)));
+	assert_true(same(all->bin + at * all->n_measures, part->bin + i * part->n_measures,
+		all->n_measures * sizeof(uint32_t)));
+	assert_true(same(all->term + at * all->n_sums, part->term + i * part->n_sums,
+		all->n_sums * sizeof(int64_t)));
 }
 
 static void a_row_does_not_depend_on_its_batch(void **state)
@@ -145,9 +155,9 @@ static void *work(void *context)
 	scored_init(&s);
 	for (int turn = 0; turn < 20; turn++) {
 		scorer_run(scorer, &space, b, &s);
-		w->wrong += !same(s.fused, w->expected->fused, s.n * sizeof(double))
-			|| !same(s.bin, w->expected->bin, s.n * s.n_measures * sizeof(uint32_t))
-			|| !same(s.score, w->expected->score, s.n * s.n_detectors * sizeof(float));
+		w->wrong += !same(s.fused, w->expected->fused, s.n * sizeof(double)) ||
+			    !same(s.bin, w->expected->bin, s.n * s.n_measures * sizeof(uint32_t)) ||
+			    !same(s.score, w->expected->score, s.n * s.n_detectors * sizeof(float));
 	}
 	scored_done(&s);
 	scorer_space_done(&space);
@@ -179,13 +189,14 @@ static void threads_do_not_meet(void **state)
 	batch_close(b);
 }
 
-/* Of fresh records of the reference's kind, a share `a` has a fused p-value of at most a, whatever they lack. What the
- * calibration sets (2,400 records each) leave open is allowed for, and nothing else. */
+/* Of fresh records of the reference's kind, a share `a` has a fused p-value of at most a, whatever
+ * they lack. What the calibration sets (2,400 records each) leave open is allowed for, and nothing
+ * else. */
 static void p_values_are_valid_whatever_is_missing(void **state)
 {
 	static const double levels[] = {0.01, 0.05, 0.2, 0.5};
-	static const unsigned lacks[] = {MADE_ALL, NO_LOGITS, NO_EMBEDDING, NO_FEATURES, NO_LOGITS | NO_EMBEDDING,
-		NO_LOGITS | NO_FEATURES, NO_EMBEDDING | NO_FEATURES};
+	static const unsigned lacks[] = {MADE_ALL, NO_LOGITS, NO_EMBEDDING, NO_FEATURES,
+		NO_LOGITS | NO_EMBEDDING, NO_LOGITS | NO_FEATURES, NO_EMBEDDING | NO_FEATURES};
 	const uint64_t n = 10000;
 	struct scorer_space space;
 	struct scored s;
@@ -198,12 +209,15 @@ static void p_values_are_valid_whatever_is_missing(void **state)
 
 		scorer_run(scorer, &space, b, &s);
 		for (size_t l = 0; l < 4; l++) {
-			double a = levels[l], below = 0, deviation = sqrt(a * (1 - a) * (1.0 / (double)n + 2.0 / (ROWS * 0.2)));
+			double a = levels[l], below = 0,
+			       deviation =
+				       sqrt(a * (1 - a) * (1.0 / (double)n + 2.0 / (ROWS * 0.2)));
 
 			for (uint64_t i = 0; i < n; i++)
 				below += s.fused[i] <= a;
 			if (fabs(below / (double)n - a) > 4.0 * deviation)
-				fail_msg("without %u: %.4f of p-values are at most %.2f", lacks[k], below / (double)n, a);
+				fail_msg("without %u: %.4f of p-values are at most %.2f", lacks[k],
+					below / (double)n, a);
 		}
 		batch_close(b);
 	}
@@ -224,8 +238,10 @@ static void nothing_to_score_is_not_flagged(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		assert_true(isnan(s.fused[i]));
 		assert_int_equal(s.flagged[i], 0);
-		assert_int_equal(bin_in(&s, i, measure_of("p-value")), measure_of("p-value")->missing);
-		assert_int_equal(bin_in(&s, i, measure_of("missing")), 4); /* five features, two vectors, the confidence */
+		assert_int_equal(
+			bin_in(&s, i, measure_of("p-value")), measure_of("p-value")->missing);
+		assert_int_equal(bin_in(&s, i, measure_of("missing")),
+			4); /* five features, two vectors, the confidence */
 	}
 	batch_close(b);
 	b = made_open(0, 0);
@@ -278,11 +294,13 @@ static struct batch *with_cell(const char *name, enum cell kind, double x)
 
 static void cells_fall_where_they_belong(void **state)
 {
-	const struct measure *size = measure_of("size"), *word = measure_of("word"), *truth = measure_of("truth");
+	const struct measure *size = measure_of("size"), *word = measure_of("word"),
+			     *truth = measure_of("truth");
 	char number[32];
 
 	(void)state;
-	assert_int_equal(bin_of_one(with_cell("size", CELL_NUMBER, 0.25), "size"), measure_bin(size, 0.25));
+	assert_int_equal(
+		bin_of_one(with_cell("size", CELL_NUMBER, 0.25), "size"), measure_bin(size, 0.25));
 	assert_int_equal(bin_of_one(with_word("size", "0.25"), "size"), measure_bin(size, 0.25));
 	assert_int_equal(bin_of_one(with_word("size", "2.5e-1"), "size"), measure_bin(size, 0.25));
 	assert_int_equal(bin_of_one(with_cell("size", CELL_BOOL, 1), "size"), measure_bin(size, 1));
@@ -304,10 +322,13 @@ static void cells_fall_where_they_belong(void **state)
 	assert_int_equal(bin_of_one(with_cell("word", CELL_NULL, NAN), "word"), word->missing);
 	/* more words than bins: one that is known and rare is not one never seen */
 	assert_string_equal(word->words[word->n_words - 1], MEASURE_RARE_WORD);
-	assert_int_equal(bin_of_one(with_word("word", reference->category[1].words[60]), "word"), word->n_words - 1);
+	assert_int_equal(bin_of_one(with_word("word", reference->category[1].words[60]), "word"),
+		word->n_words - 1);
 
-	assert_string_equal(truth->words[bin_of_one(with_cell("truth", CELL_BOOL, 1), "truth")], "true");
-	assert_string_equal(truth->words[bin_of_one(with_word("truth", "false"), "truth")], "false");
+	assert_string_equal(
+		truth->words[bin_of_one(with_cell("truth", CELL_BOOL, 1), "truth")], "true");
+	assert_string_equal(
+		truth->words[bin_of_one(with_word("truth", "false"), "truth")], "false");
 	assert_int_equal(number_text(0.1, number), 3);
 	assert_string_equal(number, "0.1");
 	assert_int_equal(number_text(-0.0, number), 1);
@@ -337,7 +358,8 @@ static void classes_fall_where_they_belong(void **state)
 	assert_int_equal(bin_of_one(b, "class"), class->missing);
 }
 
-static void run_outcome(size_t n_logits, size_t n_embedding, bool normalised, unsigned outcome, const char *words)
+static void run_outcome(
+	size_t n_logits, size_t n_embedding, bool normalised, unsigned outcome, const char *words)
 {
 	struct batch *b = made_open(n_logits, n_embedding);
 	struct buf text = BUF_EMPTY;
@@ -355,7 +377,8 @@ static void run_outcome(size_t n_logits, size_t n_embedding, bool normalised, un
 	assert_int_equal(space.outcome, outcome);
 	route_outcome_words(space.outcome, &text);
 	assert_string_equal(buf_cstr(&text), words);
-	assert_true(isnan(s.score[0])); /* energy wants raw logits of the right width in every case here */
+	assert_true(isnan(
+		s.score[0])); /* energy wants raw logits of the right width in every case here */
 	scored_done(&s);
 	scorer_space_done(&space);
 	batch_close(b);
@@ -365,11 +388,14 @@ static void run_outcome(size_t n_logits, size_t n_embedding, bool normalised, un
 static void shapes_that_do_not_fit_are_named(void **state)
 {
 	(void)state;
-	run_outcome(0, MADE_EMBEDDING, false, ROUTE_LOGITS_NONE, "no logits, which the reference has");
+	run_outcome(
+		0, MADE_EMBEDDING, false, ROUTE_LOGITS_NONE, "no logits, which the reference has");
 	run_outcome(4, 0, false, ROUTE_LOGITS_WIDTH | ROUTE_EMBEDDING_NONE,
-		"logits of another width than the reference's; no embedding, which the reference has");
+		"logits of another width than the reference's; no embedding, which the reference "
+		"has");
 	run_outcome(MADE_LOGITS, 9, true, ROUTE_LOGITS_NOT_RAW | ROUTE_EMBEDDING_WIDTH,
-		"probabilities, where the reference has raw logits; an embedding of another width than the reference's");
+		"probabilities, where the reference has raw logits; an embedding of another width "
+		"than the reference's");
 }
 
 static void windows_add_up(void **state)
@@ -428,7 +454,8 @@ static void sums_give_the_mean(void **state)
 		mean += columns_find(&b->features, "size")->number[i] / 2000.0;
 	}
 	assert_int_equal(w.v[m->sums + 1], 2000);
-	assert_true(fabs(m->centre + m->scale * (double)w.v[m->sums] / 1048576.0 / 2000.0 - mean) < 1e-6);
+	assert_true(fabs(m->centre + m->scale * (double)w.v[m->sums] / 1048576.0 / 2000.0 - mean) <
+		    1e-6);
 	window_done(&w);
 	scored_done(&s);
 	scorer_space_done(&space);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Ranks, quantiles and conformal p-values: against numpy and scipy where they know, by their laws where they do not. */
+ * Ranks, quantiles and conformal p-values: against numpy and scipy where they know, by their laws
+ * where they do not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +35,8 @@ static void correlation_is_that_of_scipy(void **state)
 {
 	(void)state;
 	for (size_t k = 0; k < COUNT(golden_ranks); k++) {
-		double rho = rank_correlation(golden_ranks[k].x, golden_ranks[k].y, golden_ranks[k].n);
+		double rho =
+			rank_correlation(golden_ranks[k].x, golden_ranks[k].y, golden_ranks[k].n);
 
 		if (isnan(golden_ranks[k].rho))
 			assert_true(isnan(rho));
@@ -53,7 +55,8 @@ static void quantiles_are_those_of_numpy_bit_for_bit(void **state)
 		memcpy(x, golden_ranks[k].x, sizeof x);
 		quantile_sort(x, golden_ranks[k].n);
 		for (size_t i = 0; i < 9; i++)
-			assert_true(quantile_sorted(x, golden_ranks[k].n, (double)i / 8.0) == golden_ranks[k].quantile[i]);
+			assert_true(quantile_sorted(x, golden_ranks[k].n, (double)i / 8.0) ==
+				    golden_ranks[k].quantile[i]);
 	}
 }
 
@@ -63,7 +66,8 @@ static size_t held(const double *x, size_t n, const double *edges, size_t n_edge
 	size_t count = 0;
 
 	for (size_t i = 0; i < n; i++)
-		count += (bin == 0 || x[i] > edges[bin - 1]) && (bin == n_edges || x[i] <= edges[bin]);
+		count += (bin == 0 || x[i] > edges[bin - 1]) &&
+			 (bin == n_edges || x[i] <= edges[bin]);
 	return count;
 }
 
@@ -80,7 +84,8 @@ static void edges_of_few_values_give_each_a_bin(void **state)
 	assert_int_equal(quantile_edges((double[]){5}, 1, 16, edges), 0);
 }
 
-/* A constant holds 60 % in the middle of a smooth spread: it has a bin alone, and its neighbours keep theirs. */
+/* A constant holds 60 % in the middle of a smooth spread: it has a bin alone, and its neighbours
+ * keep theirs. */
 static void a_heavy_value_has_a_bin_of_its_own(void **state)
 {
 	double x[1000], edges[48];
@@ -117,7 +122,8 @@ static void quantile_bins_are_even(void **state)
 		assert_int_equal(held(x, 3200, edges, n, bin), 200);
 }
 
-/* P(p <= a) <= a for scores with every amount of ties, over many draws of calibration and test score. */
+/* P(p <= a) <= a for scores with every amount of ties, over many draws of calibration and test
+ * score. */
 static void conformal_p_is_valid_with_ties(void **state)
 {
 	const double levels[] = {0.01, 0.05, 0.1, 0.3, 0.7};
@@ -128,7 +134,8 @@ static void conformal_p_is_valid_with_ties(void **state)
 		size_t below[5] = {0}, draws = 40000;
 
 		for (uint64_t draw = 0; draw < draws; draw++) {
-			uint64_t greater = 0, equal = 0, total = 99, seed[2] = {draw, v}, score = hash_bytes(seed, sizeof seed, 0) % values[v];
+			uint64_t greater = 0, equal = 0, total = 99, seed[2] = {draw, v},
+				 score = hash_bytes(seed, sizeof seed, 0) % values[v];
 			double p;
 
 			for (uint64_t i = 1; i <= total; i++) {
@@ -137,13 +144,15 @@ static void conformal_p_is_valid_with_ties(void **state)
 				greater += other > score;
 				equal += other == score;
 			}
-			p = conformal_p(greater, equal, total, hash_unit(hash_bytes(seed, sizeof seed, 1000)));
+			p = conformal_p(greater, equal, total,
+				hash_unit(hash_bytes(seed, sizeof seed, 1000)));
 			assert_true(p > 0.0 && p <= 1.0);
 			for (size_t k = 0; k < 5; k++)
 				below[k] += p <= levels[k];
 		}
 		for (size_t k = 0; k < 5; k++) {
-			double share = (double)below[k] / (double)draws, noise = 4.0 * sqrt(levels[k] / (double)draws);
+			double share = (double)below[k] / (double)draws,
+			       noise = 4.0 * sqrt(levels[k] / (double)draws);
 
 			assert_true(share <= levels[k] + noise);
 			if (values[v] > 5) /* without ties it is exact on this grid */
