@@ -372,8 +372,8 @@ ssize_t tail_file_read(struct tail_file *f, char *to, size_t room, struct error 
 	assert(room > 0 && f->where != FILE_FINISHED && f->where != FILE_ABSENT);
 	f->busy = false;
 	r = file_open(f);
-	if (r == -ESTALE || r == -ENOENT) {
-		f->tried = f->size;
+	if (r == -ESTALE || r == -ENOENT) { /* renamed while it was closed: a scan finds where to */
+		f->failed = true;
 		tail_wake(f->tail);
 		file_ready_set(f);
 		return 0;
@@ -394,6 +394,7 @@ ssize_t tail_file_read(struct tail_file *f, char *to, size_t room, struct error 
 			f->peak = f->offered;
 		return n;
 	}
+	f->failed = n < 0;
 	f->tried = f->size; /* until it changes */
 	file_ready_set(f);
 	return n == 0 ? 0 : error_set(e, (int)n, "%s: cannot be read at offset %llu: %s", f->path,

@@ -51,6 +51,7 @@ struct tail_file {
 	struct fingerprint stored_head;                 /* while from_store */
 
 	uint64_t hole_from, hole_to;                    /* the last NULs passed over; `done` follows when it gets there */
+	uint64_t alike;                                 /* of a copy: found to be the original's up to there */
 	uint64_t offered;                               /* end of the last read */
 	int64_t next_us, newest_us, touched_us;
 
@@ -58,9 +59,9 @@ struct tail_file {
 	bool from_store;  /* not yet met in this run: head and marker are hashes only */
 	bool at_end;      /* the last read met the end of the file */
 	bool watched;     /* its directory is */
+	bool failed;      /* could not be read: tried again after the next scan */
 	bool ignored;     /* compressed */
 	bool fresh;       /* new, and not yet known whether it is a copy */
-	bool prefix;      /* of copy_of: compared and found to begin like it */
 	bool moved;       /* renamed away from where it was written */
 	bool truncated;   /* content changed under the offset; begins a new generation when nothing is under way */
 	bool polled;      /* no watch speaks for it */

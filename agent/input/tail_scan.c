@@ -343,6 +343,9 @@ void tail_scan_run(struct tail *t)
 	}
 	for (struct tail_file *f = t->files; f; f = f->after) {
 		file_refresh(f);
+		if (f->failed)
+			f->tried = f->cursor;
+		f->failed = false;
 		if (f->where == FILE_PRESENT && f->cursor == 0)
 			link_predecessor(f);
 	}

@@ -38,7 +38,8 @@ static bool has_bytes(const struct tail_file *f)
 {
 	bool readable = f->where == FILE_PRESENT || f->where == FILE_DETACHED;
 
-	if (!readable || f->fresh || f->copy_of || f->truncated || f->ignored || f->size <= f->cursor)
+	if (!readable || f->fresh || f->copy_of || f->truncated || f->ignored || f->failed ||
+		f->size <= f->cursor)
 		return false;
 	return f->size > f->tried || (!f->offered_last && tail_file_final(f));
 }
@@ -156,12 +157,14 @@ static uint64_t back_from(uint64_t end)
 }
 
 /* As far as both go: at the head, where the original was read to, and where the shorter of the two ends. */
-static bool begins_like(const struct tail_file *f, const struct tail_file *original)
+static bool begins_like(struct tail_file *f, const struct tail_file *original)
 {
 	uint64_t end = f->size < original->size ? f->size : original->size, read = original->cursor;
-
-	return same_bytes(f->fd, original->fd, 0, end) && same_bytes(f->fd, original->fd, back_from(end), end) &&
+	bool alike = same_bytes(f->fd, original->fd, 0, end) && same_bytes(f->fd, original->fd, back_from(end), end) &&
 		(read > end || same_bytes(f->fd, original->fd, back_from(read), read));
+
+	f->alike = alike ? end : 0;
+	return alike;
 }
 
 static bool heads_agree(const char *head, size_t n, const struct tail_file *original)
@@ -183,7 +186,6 @@ static bool is_copy_of(struct tail_file *f, struct tail_file *original, const ch
 	if (file_intact(original)) {
 		if (!begins_like(f, original))
 			return false;
-		f->prefix = true;
 		copy_of_set(f, original);
 		return true;
 	}
@@ -195,7 +197,7 @@ static bool is_copy_of(struct tail_file *f, struct tail_file *original, const ch
 		file_release(original);
 		tail_file_where_set(original, FILE_FINISHED);
 	} else { /* truncated already: what becomes of f shows when the original begins its new generation */
-		f->prefix = false;
+		f->alike = 0;
 		copy_of_set(f, original);
 		tail_wake(f->tail);
 	}
@@ -279,7 +281,7 @@ static uint64_t let_copies_go(struct tail_file *original, const struct past *p)
 		if (f->copy_of != original)
 			continue;
 		file_refresh(f);
-		if (file_open(f) == 0 && continues(f, p, 1)) {
+		if (file_open(f) == 0 && (f->alike >= p->offset || continues(f, p, 1))) {
 			if (held == 0) {
 				adopt(f, p);
 				held = f->size;
@@ -287,7 +289,7 @@ static uint64_t let_copies_go(struct tail_file *original, const struct past *p)
 				begin_at(f, f->size, false, p->newest_us);
 			}
 		} else {
-			begin_at(f, f->prefix && f->size < p->offset ? enough(f->size, COPY_LEAST) : 0, false, p->newest_us);
+			begin_at(f, f->size == f->alike ? enough(f->size, COPY_LEAST) : 0, false, p->newest_us);
 		}
 		file_ready_set(f);
 	}
@@ -334,11 +336,14 @@ void file_release(struct tail_file *original)
 		if (f->copy_of != original)
 			continue;
 		file_refresh(f);
-		if (file_open(f) < 0)
+		if (file_open(f) < 0) {
 			copy_of_set(f, NULL);
-		else
-			begin_at(f, enough(f->size < original->size ? f->size : original->size, COPY_LEAST), false,
-				original->newest_us);
+			continue;
+		}
+		if (original->fd >= 0)
+			begins_like(f, original);
+		begin_at(f, enough(f->alike, f->size > original->size ? PART_LEAST : COPY_LEAST), false,
+			original->newest_us);
 		file_ready_set(f);
 	}
 }
