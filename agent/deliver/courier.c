@@ -2,8 +2,8 @@
  * The loop's side of delivery: lanes say what is due, this file moves it, one timer wakes it, the
  * store's commits let it go on.
  *
- *     courier_alert -> lane_put -> [commit] -> lane_next -> request -> http or sink ->
- * lane_answered -> courier_record -> [commit]
+ *     courier_alert -> lane_put -> [commit] -> lane_next -> request -> http or sink
+ *                   -> lane_answered -> courier_record -> [commit]
  */
 #include "deliver/courier.h"
 
@@ -20,6 +20,7 @@
 #include "base/words.h"
 #include "deliver/http.h"
 #include "deliver/sink.h"
+#include "deliver/stop.h"
 
 #define RETRY_US SECOND_US
 #define RETRY_MOST_US (300 * SECOND_US)
@@ -29,13 +30,6 @@
 #define DEAD_MOST 1000
 /* The wall clock may be set while we sleep: never sleep for long. */
 #define SLEEP_MOST_US (30 * SECOND_US)
-
-/* An endpoint and what is on its way there. */
-struct stop {
-	struct endpoint *endpoint;
-	struct lane *lane;
-	char *said; /* the last failure */
-};
 
 /* One row in the air. */
 struct flight {
@@ -49,6 +43,7 @@ struct flight {
 
 struct courier {
 	struct courier_options o;
+	struct lane_policy policy; /* what all lanes have in common */
 	struct http *http;
 	uv_timer_t *timer, *drain_timer; /* freed by their close callbacks */
 	struct stop **stops;
@@ -63,102 +58,6 @@ struct courier {
 static int64_t now(void)
 {
 	return clock_now(NULL);
-}
-
-/* ---- stops ---- */
-
-static void stop_close(struct stop *s)
-{
-	if (!s)
-		return;
-	endpoint_close(s->endpoint);
-	lane_close(s->lane);
-	free(s->said);
-	free(s);
-}
-
-static void stops_close(struct stop **stops, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		stop_close(stops[i]);
-	free(stops);
-}
-
-static struct lane_policy policy_of(const struct courier_options *o, const struct endpoint *p)
-{
-	return (struct lane_policy){.level = p->kind->level,
-		.resend_us = p->resend_us,
-		.resolved_us = o->resolved_us ? o->resolved_us : RESOLVED_US,
-		.expire_us = p->expire_us,
-		.retry_us = o->retry_us ? o->retry_us : RETRY_US,
-		.retry_most_us = o->retry_most_us ? o->retry_most_us : RETRY_MOST_US,
-		.pause_most_us = o->pause_most_us ? o->pause_most_us : PAUSE_MOST_US,
-		.at_once = p->at_once,
-		.most = QUEUE_MOST,
-		.dead_most = DEAD_MOST,
-		.seed = o->seed};
-}
-
-static struct stop *stop_find(const struct courier *c, const char *name)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (!strcmp(c->stops[i]->endpoint->name, name))
-			return c->stops[i];
-	return NULL;
-}
-
-static int stop_open(const struct courier *c, const struct endpoint_options *o,
-	const char *const *dirs, size_t n_dirs, struct stop **ret, struct error *e)
-{
-	struct stop *s = mem_zero(1, sizeof *s);
-	struct lane_policy policy;
-	int code = endpoint_open(o, dirs, n_dirs, &s->endpoint, e);
-
-	if (code) {
-		stop_close(s);
-		return code;
-	}
-	policy = policy_of(&c->o, s->endpoint);
-	s->lane = lane_open(s->endpoint->name, &policy);
-	*ret = s;
-	return 0;
-}
-
-/* ---- what the last run left ---- */
-
-struct loading {
-	struct stop **stops; /* those that want their rows */
-	size_t n;
-	int64_t orphans, unread;
-	struct error why; /* of the first that could not be read */
-};
-
-static int on_row(void *context, const struct outbox_row *row)
-{
-	struct loading *l = context;
-	struct error e;
-	size_t i = 0;
-
-	while (i < l->n && strcmp(l->stops[i]->endpoint->name, row->endpoint))
-		i++;
-	if (i == l->n)
-		l->orphans += row->dead_us == TIME_NONE;
-	else if (lane_load(l->stops[i]->lane, row, now(), &e) && !l->unread++)
-		l->why = e;
-	return 0;
-}
-
-static int stops_load(
-	struct courier *c, struct stop **stops, size_t n, int64_t *ret_orphans, struct error *e)
-{
-	struct loading l = {.stops = stops, .n = n};
-	int code = store_each_outbox(c->o.store, NULL, on_row, &l, e);
-
-	if (l.unread)
-		log_error("courier", "alerts in the database cannot be read; left there",
-			"how many", log_n(l.unread), "first", log_s(l.why.text));
-	*ret_orphans = l.orphans;
-	return code;
 }
 
 /* ---- answers ---- */
@@ -183,48 +82,6 @@ static void flight_close(struct flight *f)
 	if (f->next)
 		f->next->here = f->here;
 	free(f);
-}
-
-static void say_dead(void *context, const struct row *row)
-{
-	const struct stop *s = context;
-
-	log_error("courier", "alert given up: kept as a dead letter", "endpoint",
-		log_s(s->endpoint->name), "alert", log_s(row->alert.name), "state",
-		log_s(alert_state_words[row->alert.state]), "key", log_s(row->alert.key),
-		"attempts", log_n(row->attempts), "why", log_s(row->said));
-}
-
-/* A word when it begins to fail or fails in another way, and when it passes again; not one for each
- * attempt. */
-static void say_news(struct stop *s, const struct row *row, enum verdict v, const char *said)
-{
-	const char *name = s->endpoint->name;
-
-	if (v == VERDICT_ACCEPTED && s->said)
-		log_info("courier", "endpoint accepts again", "endpoint", log_s(name));
-	if (v == VERDICT_ACCEPTED)
-		log_debug("courier", "delivered", "endpoint", log_s(name), "alert",
-			log_s(row->alert.name), "state", log_s(alert_state_words[row->alert.state]),
-			"key", log_s(row->alert.key));
-	else if (!s->said || strcmp(s->said, said))
-		log_warning("courier",
-			v == VERDICT_HELD
-				? "the endpoint's script failed: the alert is kept and tried again"
-			: v == VERDICT_REFUSED ? "endpoint refuses an alert"
-					       : "endpoint fails: alerts are kept and tried again",
-			"endpoint", log_s(name), "at", log_s(s->endpoint->shown), "alert",
-			log_s(row->alert.name), "why", log_s(said));
-	free(s->said);
-	s->said = v == VERDICT_ACCEPTED ? NULL : mem_copy_text(said);
-}
-
-static void answer(
-	struct stop *s, struct row *row, enum verdict v, int64_t retry_after_us, const char *said)
-{
-	say_news(s, row, v, said);
-	if (lane_answered(s->lane, row->number, v, retry_after_us, said, now()))
-		say_dead(s, row);
 }
 
 /* RFC 9110: 408 and 429 say "later", 5xx says "not my day"; any other refusal would be the same
@@ -255,7 +112,7 @@ static void on_answer(void *context, const struct http_answer *a)
 	enum verdict v = verdict_of(a);
 	char *said = v == VERDICT_ACCEPTED ? NULL : said_of(a);
 
-	answer(f->stop, f->row, v, v == VERDICT_RETRY ? a->retry_after_us : 0, said);
+	stop_answer(f->stop, f->row, v, v == VERDICT_RETRY ? a->retry_after_us : 0, said, now());
 	free(said);
 	flight_close(f);
 	pump(c);
@@ -266,7 +123,7 @@ static void on_written(void *context, int code, const char *why)
 	struct flight *f = context;
 	struct courier *c = f->courier;
 
-	answer(f->stop, f->row, code ? VERDICT_RETRY : VERDICT_ACCEPTED, 0, code ? why : NULL);
+	stop_answer(f->stop, f->row, code ? VERDICT_RETRY : VERDICT_ACCEPTED, 0, code ? why : NULL, now());
 	flight_close(f);
 	pump(c);
 }
@@ -281,7 +138,7 @@ static void send_http(struct courier *c, struct stop *s, struct row *row)
 	struct error e;
 
 	if (endpoint_request(p, &row->alert, now(), &r, &e)) {
-		answer(s, row, VERDICT_HELD, 0, e.text);
+		stop_answer(s, row, VERDICT_HELD, 0, e.text, now());
 		return;
 	}
 	f = flight_open(c, s, row);
@@ -339,7 +196,7 @@ static void pump(struct courier *c)
 	for (size_t i = 0; i < c->n; i++) {
 		struct stop *s = c->stops[i];
 
-		lane_expire(s->lane, now(), say_dead, s);
+		lane_expire(s->lane, now(), stop_say_dead, s);
 		while ((row = lane_next(s->lane, now())))
 			send_by[s->endpoint->kind->transport](c, s, row);
 		at = lane_wake(s->lane, now());
@@ -404,7 +261,7 @@ int courier_alert(struct courier *c, struct txn *t, const struct alert *a, struc
 	for (size_t i = 0; !a->n_to && i < c->n; i++)
 		lane_put(c->stops[i]->lane, t, a, now());
 	for (size_t i = 0; i < a->n_to; i++) {
-		struct stop *s = stop_find(c, a->to[i]);
+		struct stop *s = stops_find(c->stops, c->n, a->to[i]);
 
 		if (!s)
 			code = endpoint_unknown(c, a->to[i], e);
@@ -478,29 +335,6 @@ void courier_drain(
 
 /* ---- open, reload, close ---- */
 
-static int stops_open(struct courier *c, const struct endpoint_options *o, size_t n,
-	const char *const *dirs, size_t n_dirs, struct stop ***ret, struct error *e)
-{
-	struct stop **stops = mem_zero(n + 1, sizeof *stops);
-	int code = 0;
-
-	for (size_t i = 0; !code && i < n; i++) {
-		for (size_t j = 0; !code && j < i; j++)
-			if (!strcmp(o[i].name, o[j].name))
-				code = error_set(e, -EEXIST,
-					"%s: endpoint \"%s\": there is one of that name already",
-					o[i].where ? o[i].where : "configuration", o[i].name);
-		if (!code)
-			code = stop_open(c, &o[i], dirs, n_dirs, &stops[i], e);
-	}
-	if (code) {
-		stops_close(stops, n);
-		return code;
-	}
-	*ret = stops;
-	return 0;
-}
-
 static uv_timer_t *timer_open(struct courier *c)
 {
 	uv_timer_t *timer = mem_zero(1, sizeof *timer);
@@ -516,36 +350,46 @@ static void timer_freed(uv_handle_t *handle)
 	free(handle);
 }
 
-static void warn_of_orphans(int64_t n)
+static struct lane_policy common_policy(const struct courier_options *o)
 {
-	if (n)
-		log_warning("courier",
-			"alerts wait for endpoints that are not configured: kept, not sent",
-			"how many", log_n(n));
+	int64_t when[] = {now(), getpid()};
+
+	return (struct lane_policy){
+		.resolved_us = o->resolved_us ? o->resolved_us : RESOLVED_US,
+		.retry_us = o->retry_us ? o->retry_us : RETRY_US,
+		.retry_most_us = o->retry_most_us ? o->retry_most_us : RETRY_MOST_US,
+		.pause_most_us = o->pause_most_us ? o->pause_most_us : PAUSE_MOST_US,
+		.most = QUEUE_MOST,
+		.dead_most = DEAD_MOST,
+		.seed = o->seed ? o->seed : hash_bytes(when, sizeof when, 0),
+	};
+}
+
+static int courier_prepare(struct courier *c, const struct courier_options *o, struct error *e)
+{
+	int code = stops_open(o->endpoints, o->n_endpoints, o->script_dirs, o->n_script_dirs,
+		&c->policy, &c->stops, e);
+
+	if (code)
+		return code;
+	c->n = o->n_endpoints;
+	code = stops_load(c->stops, c->n, o->store, now(), e);
+	return code ? code : http_open(o->loop, &c->http, e);
 }
 
 int courier_open(const struct courier_options *o, struct courier **ret, struct error *e)
 {
 	struct courier *c = mem_zero(1, sizeof *c);
-	int64_t orphans = 0;
 	int code;
 
 	c->o = *o;
-	if (!c->o.seed)
-		c->o.seed = hash_bytes(&(int64_t[]){now(), getpid()}, 2 * sizeof(int64_t), 0);
-	code = stops_open(
-		c, o->endpoints, o->n_endpoints, o->script_dirs, o->n_script_dirs, &c->stops, e);
-	c->n = code ? 0 : o->n_endpoints;
-	if (!code)
-		code = stops_load(c, c->stops, c->n, &orphans, e);
-	if (!code)
-		code = http_open(o->loop, &c->http, e);
+	c->policy = common_policy(o);
+	code = courier_prepare(c, o, e);
 	if (code) {
 		stops_close(c->stops, c->n);
 		free(c);
 		return code;
 	}
-	warn_of_orphans(orphans);
 	c->timer = timer_open(c);
 	c->drain_timer = timer_open(c);
 	sleep_until(c, now());
@@ -570,42 +414,37 @@ static void flights_cancel(struct courier *c, const struct stop *s)
 	}
 }
 
-/* An endpoint of a name that was there before: its lane, with all that waits in it, goes on. */
-static void stop_inherit(struct courier *c, struct stop *fresh, struct stop *old)
+static void flights_redirect(struct courier *c, struct stop *from, struct stop *to)
 {
-	struct lane_policy policy = policy_of(&c->o, fresh->endpoint);
-	struct lane *lane = fresh->lane;
-
-	fresh->lane = old->lane;
-	old->lane = lane;
-	lane_policy_set(fresh->lane, &policy);
 	for (struct flight *f = c->flights; f; f = f->next)
-		if (f->stop == old)
-			f->stop = fresh;
+		if (f->stop == from)
+			f->stop = to;
 }
 
 int courier_reload(struct courier *c, const struct endpoint_options *endpoints, size_t n,
 	const char *const *script_dirs, size_t n_script_dirs, struct error *e)
 {
-	struct stop **stops, **was = c->stops;
-	size_t n_was = c->n;
-	int64_t orphans;
-	int code = stops_open(c, endpoints, n, script_dirs, n_script_dirs, &stops, e);
+	struct stop **stops;
+	int code = stops_open(endpoints, n, script_dirs, n_script_dirs, &c->policy, &stops, e);
 
-	if (!code && (code = stops_load(c, stops, n, &orphans, e)))
-		stops_close(stops, n);
 	if (code)
 		return code;
-	warn_of_orphans(orphans);
-	for (size_t i = 0; i < n; i++) {
-		struct stop *old = stop_find(c, stops[i]->endpoint->name);
-
-		if (old)
-			stop_inherit(c, stops[i], old);
+	code = stops_load(stops, n, c->o.store, now(), e);
+	if (code) {
+		stops_close(stops, n);
+		return code;
 	}
-	for (size_t i = 0; i < n_was; i++)
-		flights_cancel(c, was[i]);
-	stops_close(was, n_was);
+	for (size_t i = 0; i < n; i++) {
+		struct stop *old = stops_find(c->stops, c->n, stops[i]->endpoint->name);
+
+		if (!old)
+			continue;
+		stop_inherit(stops[i], old, &c->policy);
+		flights_redirect(c, old, stops[i]);
+	}
+	for (size_t i = 0; i < c->n; i++)
+		flights_cancel(c, c->stops[i]);
+	stops_close(c->stops, c->n);
 	c->stops = stops;
 	c->n = n;
 	pump(c);

@@ -6,6 +6,7 @@
 #include "deliver/http.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -205,6 +206,9 @@ int http_open(uv_loop_t *loop, struct http **ret, struct error *e)
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		return error_set(e, -EIO, "libcurl cannot be used");
+	/* A peer that hangs up in the middle of TLS: libcurl, told to leave signals alone, and OpenSSL
+	 * leave this to us. The write fails with EPIPE all the same. */
+	signal(SIGPIPE, SIG_IGN);
 	h = mem_zero(1, sizeof *h);
 	h->loop = loop;
 	h->multi = curl_multi_init();

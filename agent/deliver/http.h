@@ -24,6 +24,7 @@ struct http_answer {
 	const char *body;       /* its beginning, made printable */
 };
 
+/* Ignores SIGPIPE for the whole process. */
 int http_open(uv_loop_t *loop, struct http **ret, struct error *e);
 /* Ends what is in flight without telling. Run the loop afterwards so that the handles can go.
  * Accepts NULL. */

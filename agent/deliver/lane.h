@@ -3,8 +3,8 @@
  * enough. No I/O and no clock of its own, so that a test can live through a day in a millisecond;
  * the courier moves the bytes.
  *
- *     put -> WAITING for its commit -> QUEUED <-> FLYING -> SETTLED (accepted or dead) -> gone with
- * the commit that says so
+ *     put -> WAITING for its commit -> QUEUED <-> FLYING -> SETTLED (accepted or dead)
+ *         -> gone, with the commit that says so
  *
  * An edge lane tells each transition once, in order: a row does not pass an earlier one of the same
  * alert. A level lane holds one row for each alert, its current state, and tells it again and
@@ -26,8 +26,7 @@ struct lane_policy {
 	int64_t resolved_us;   /* level: tell of the end for so long */
 	int64_t expire_us;     /* not accepted for so long: dead */
 	int64_t retry_us;      /* first pause after a failure; doubles .. */
-	int64_t retry_most_us; /* .. up to this; the pause is drawn evenly from 0 to it ("full
-				  jitter") */
+	int64_t retry_most_us; /* .. up to this; drawn evenly from 0 to it ("full jitter") */
 	int64_t pause_most_us; /* longest pause of the whole lane while nothing passes */
 	int32_t at_once;       /* in flight; one while nothing passes */
 	size_t most;           /* queued rows; beyond it the oldest is dead */

@@ -249,7 +249,8 @@ int db_open(const struct db_options *o, struct db **ret, bool *ret_lost, struct 
 		code = place_sync(o->dir, &why);
 	if (code) {
 		db_close(db);
-		return error_set(e, code, "%s", why.text);
+		return error_set(e, code, "%s%s", why.text,
+			o->look || strstr(why.text, "does not start") ? "" : "; oodd does not start");
 	}
 	*ret = db;
 	*ret_lost = lost;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A small agent around the courier, for tests that talk to real receivers
- * (tests/story/b0_deliver_*.py): a store, a courier, and the roof's part of the bargain. Commands
+ * (tests/story/test_b*_deliver_*.py): a store, a courier, and the roof's part of the bargain. Commands
  * come as lines on standard input, answers go as lines of JSON to standard output.
  *
- *     courier_driver STATE SCRIPTS ENDPOINT...     ENDPOINT is
- * name=oncall;kind=webhook;url=...;timeout=2s;...
+ *     courier_driver STATE SCRIPTS ENDPOINT...
+ *     where ENDPOINT is name=oncall;kind=webhook;url=...;timeout=2s;...
  *
  *     fire NAME KEY [ENDPOINT...]    resolve NAME KEY [ENDPOINT...]
  *     status      counters of each endpoint, and the rows of the database

@@ -560,6 +560,18 @@ static void test_full_disk_stalls_until_there_is_room(void **state)
 	free(path);
 }
 
+static void test_full_disk_at_start_is_refused(void **state)
+{
+	struct room *r = *state;
+	struct store_options o = options(r);
+
+	o.page_limit = 2;
+	assert_int_equal(store_open(&o, &r->store, &r->e), -ENOSPC);
+	assert_non_null(strstr(r->e.text, "the disk is full"));
+	assert_non_null(strstr(r->e.text, "does not start"));
+	r->store = NULL;
+}
+
 static void test_full_disk_at_shutdown_is_given_up(void **state)
 {
 	struct room *r = *state;
@@ -681,6 +693,7 @@ int main(void)
 		TEST(test_damaged_header_is_set_aside),
 		TEST(test_damaged_page_is_set_aside),
 		TEST(test_full_disk_stalls_until_there_is_room),
+		TEST(test_full_disk_at_start_is_refused),
 		TEST(test_full_disk_at_shutdown_is_given_up),
 		TEST(test_failed_fsync_ends_everything),
 		TEST(test_only_durable_commits_wait_for_the_disk),

@@ -46,6 +46,14 @@ def test_a_file_that_cannot_be_written_is_tried_again(processes, tmp_path):
     c.quit()
 
 
+def test_standard_output(processes, tmp_path):
+    c = Courier(processes, tmp_path / "state", endpoint(name="out", kind="stdout"))
+    c.say("fire", "Shift", "k1")
+    assert c.answer("key") == "k1"
+    until(lambda: c.rows() == [])
+    c.quit()
+
+
 def test_unknown_endpoint_is_an_error_and_the_known_one_is_told(processes, tmp_path):
     path = tmp_path / "alerts.jsonl"
     c = Courier(processes, tmp_path / "state", endpoint(name="log", kind="file", path=path))
