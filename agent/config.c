@@ -128,7 +128,7 @@ static void note_setting(lua_State *L, struct evaluation *v, const char *name, i
 	struct value *item = (struct value *)value_find(&v->settings, name), said;
 	struct error e;
 
-	o.entry = lines_block(v->lines, name, NULL, o.line);
+	o.entry = lua_istable(L, index) ? lines_value(v->lines, name, o.line) : -1;
 	if (!value_read(L, index, &o, v->arena, &said, &e)) {
 		table_wrong(&v->reading, o.line, "%s is %s", name, e.text);
 		return;

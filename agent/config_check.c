@@ -53,11 +53,12 @@ static void check_model(struct reading *r, const struct config *c, const struct 
 		table_wrong(r, config_line(c, &m->lateness_us), "lateness is more than a hundred windows long");
 }
 
-/* What each kind wants besides its name. Any other kind is a script, and wants a url. */
+/* What each kind wants besides its name. Any other kind is a script too, and wants a url. */
 static const struct kind {
 	const char *name;
-	bool url, path;
-} kinds[] = {{.name = "alertmanager", .url = true}, {.name = "webhook", .url = true}, {.name = "file", .path = true}, {.name = "stdout"}};
+	bool script, url, path;
+} kinds[] = {{.name = "alertmanager", .script = true, .url = true}, {.name = "webhook", .script = true, .url = true},
+	{.name = "file", .path = true}, {.name = "stdout"}};
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
 static const struct kind *find_kind(const char *name)
@@ -75,8 +76,9 @@ static size_t script_names(glob_t *g, const char *names[MOST_KINDS])
 	char *globbed = mem_format("%s/*.lua", pattern);
 	size_t n = 0;
 
-	for (; n < N_KINDS; n++)
-		names[n] = kinds[n].name;
+	for (size_t i = 0; i < N_KINDS; i++)
+		if (!kinds[i].script)
+			names[n++] = kinds[i].name;
 	if (glob(globbed, 0, NULL, g))
 		g->gl_pathc = 0;
 	for (size_t i = 0; i < g->gl_pathc && n < MOST_KINDS; i++) {
@@ -106,7 +108,7 @@ static void report_kind(struct reading *r, int line, const char *kind)
 	globfree(&g);
 }
 
-/* The script behind a kind that is not built in: a path when it looks like one, else a shipped one. */
+/* The script behind a kind: a path when it looks like one, else a shipped one. */
 static void find_script(struct reading *r, const struct config *c, struct endpoint_config *e)
 {
 	bool is_path = strchr(e->kind, '/') || (strlen(e->kind) > 4 && strcmp(e->kind + strlen(e->kind) - 4, ".lua") == 0);
@@ -116,7 +118,7 @@ static void find_script(struct reading *r, const struct config *c, struct endpoi
 	free(name);
 	if (access(e->script, R_OK) == 0)
 		return;
-	if (is_path)
+	if (is_path || find_kind(e->kind))
 		table_wrong(r, config_line(c, &e->kind), "the script %s cannot be read: %s", e->script, strerror(errno));
 	else
 		report_kind(r, config_line(c, &e->kind), e->kind);
@@ -159,15 +161,15 @@ static void check_file(struct reading *r, int line, const char *name, const char
 
 static void check_endpoint(struct reading *r, const struct config *c, struct endpoint_config *e)
 {
-	static const struct kind script = {.name = "", .url = true};
+	static const struct kind script = {.name = "", .script = true, .url = true};
 	const struct kind *k;
 
 	if (!e->kind)
 		return;
-	k = find_kind(e->kind);
-	if (!k)
+	k = find_kind(e->kind) ? find_kind(e->kind) : &script;
+	if (k->script)
 		find_script(r, c, e);
-	check_wants(r, c, e, k ? k : &script);
+	check_wants(r, c, e, k);
 	check_file(r, config_line(c, &e->secret_file), "secret_file", e->secret_file, true);
 	check_file(r, config_line(c, &e->ca_file), "ca_file", e->ca_file, false);
 }

@@ -304,7 +304,18 @@ int lines_block(const struct lines *l, const char *word, const char *name, int l
 
 		if (e->parent != PARENT_NONE || e->line != line || strcmp(e->key, word) != 0)
 			continue;
-		if (!name || (e->name && strcmp(e->name, name) == 0))
+		if (e->name && strcmp(e->name, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+int lines_value(const struct lines *l, const char *word, int line)
+{
+	for (int i = l->n - 1; i >= 0; i--) {
+		const struct entry *e = &l->entries[i];
+
+		if (e->parent == PARENT_NONE && !e->name && e->line <= line && strcmp(e->key, word) == 0)
 			return i;
 	}
 	return -1;

@@ -12,9 +12,10 @@ struct lines;
 struct lines *lines_open(const char *text, size_t n); /* never NULL; copies what it needs */
 void lines_close(struct lines *l);                    /* accepts NULL */
 
-/* The constructor that is the argument of `word`, or is assigned to it, at that line: `word "name" { ... }`, `word { ... }`,
- * `word = { ... }`. name NULL: any. An entry for the calls below, or -1. */
+/* The constructor of `word "name" { ... }`, whose word stands at that line. An entry for the calls below, or -1. */
 int lines_block(const struct lines *l, const char *word, const char *name, int line);
+/* The same for `word { ... }` and `word = { ... }`: the last that begins at that line or before (Lua gives an assignment the line of its end). */
+int lines_value(const struct lines *l, const char *word, int line);
 /* The entry in the constructor `parent` with that key, or the i-th list item (from 1) when key is NULL; or -1. */
 int lines_child(const struct lines *l, int parent, const char *key, size_t i);
 /* Line of an entry (from 1), 0 for -1. Entries rise in the order of the text. */
