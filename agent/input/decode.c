@@ -102,8 +102,8 @@ struct decoder *decoder_open(const struct decode_options *options)
 	d->options.version = mem_copy_text(options->version);
 	if (!d->options.longest || d->options.longest > LONGEST_MOST)
 		d->options.longest = d->options.longest ? LONGEST_MOST : DECODE_OPTIONS.longest;
-	if (!d->options.deepest)
-		d->options.deepest = DECODE_OPTIONS.deepest;
+	if (!d->options.deepest || d->options.deepest > JSON_DEEPEST)
+		d->options.deepest = d->options.deepest ? JSON_DEEPEST : DECODE_OPTIONS.deepest;
 	if (!d->options.most_columns)
 		d->options.most_columns = DECODE_OPTIONS.most_columns;
 	d->places = places_open(&d->options);
@@ -120,7 +120,6 @@ void decoder_close(struct decoder *d)
 	row_done(&d->row);
 	places_close(d->places);
 	buf_done(&d->line);
-	buf_done(&d->name);
 	for (size_t i = 0; i < FIELD_N; i++)
 		free(d->options.pointer[i]);
 	free(d->options.model);

@@ -4,19 +4,15 @@
 #define INPUT_DECODE_JSON_H
 
 #include "input/decode_row.h"
+#include "input/decode_shape.h"
 #include "input/json.h"
 #include "input/pointer.h"
-
-/* Keys in the order in which the last record had them. */
-struct shape;
 
 struct json_reader {
 	struct json json;
 	struct row *row;
 	const struct place *places;
-	struct shape *shape;
-	size_t n_keys;         /* remembered in all shapes together */
-	struct buf name;
+	struct shapes shapes;
 };
 
 void json_reader_open(struct json_reader *r, struct row *row, const struct place *places, unsigned deepest);

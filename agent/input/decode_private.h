@@ -14,9 +14,8 @@ struct decoder {
 	struct decode_options options;
 	struct place *places;
 	struct row row;
-	struct json_reader json;
+	struct json_reader json; /* its shapes serve msgpack too */
 	struct buf line;       /* the end of a chunk, copied where bytes behind it may be read */
-	struct buf name;       /* of a column in the making (msgpack) */
 };
 
 /* Count a rejected record of n bytes and remember it, its first `there` bytes at at[0..), `why` made as by printf. */

@@ -278,16 +278,9 @@ static bool names_admit(struct row_names *names, const char *name, size_t n, siz
 	return true;
 }
 
-struct columns *row_columns(struct row *r, enum field columns)
-{
-	struct batch *b = row_batch(r);
-
-	return columns == FIELD_FEATURES ? &b->features : columns == FIELD_TAGS ? &b->tags : &b->metrics;
-}
-
 size_t row_column(struct row *r, enum field columns, const char *name, size_t n, size_t guess)
 {
-	struct columns *in = row_columns(r, columns);
+	struct columns *in = batch_columns(row_batch(r), columns);
 	size_t at = batch_column(r->batch, in, name, n, guess, in->n);
 
 	if (at != SIZE_MAX)
@@ -302,8 +295,8 @@ size_t row_column(struct row *r, enum field columns, const char *name, size_t n,
 void row_cell(struct row *r, enum field columns, size_t column, const struct row_value *v)
 {
 	static const enum cell cells[] = {[VALUE_NULL] = CELL_NULL, [VALUE_BOOL] = CELL_BOOL, [VALUE_NUMBER] = CELL_NUMBER,
-		[VALUE_TEXT] = CELL_TEXT, [VALUE_OTHER] = CELL_OTHER};
-	struct column *c = &row_columns(r, columns)->at[column];
+		[VALUE_TEXT] = CELL_TEXT, [VALUE_OTHER] = CELL_OTHER, [VALUE_TIME] = CELL_OTHER};
+	struct column *c = &batch_columns(row_batch(r), columns)->at[column];
 	size_t row = r->batch->n;
 	bool finite = v->kind == VALUE_BOOL || (v->kind == VALUE_NUMBER && isfinite(v->number));
 
@@ -449,6 +442,8 @@ static void field_time(struct row *r, const struct row_value *v)
 		v = &number;
 	if (v->kind == VALUE_TEXT ? time_of_text(r, &v->text, &us) : v->kind == VALUE_NUMBER && time_of_number(v, &us))
 		r->time_us = us;
+	else if (v->kind == VALUE_TIME && v->integer >= TIME_LEAST_US && v->integer <= TIME_MOST_US)
+		r->time_us = v->integer;
 	else if (v->kind == VALUE_NULL)
 		r->time_us = TIME_NONE;
 	else if (v->kind == VALUE_TEXT)

@@ -25,7 +25,7 @@ struct row_text {
 };
 
 struct row_value {
-	enum { VALUE_NULL, VALUE_BOOL, VALUE_NUMBER, VALUE_TEXT, VALUE_OTHER } kind;
+	enum { VALUE_NULL, VALUE_BOOL, VALUE_NUMBER, VALUE_TEXT, VALUE_OTHER, VALUE_TIME } kind; /* TIME: integer is microseconds */
 	double number;           /* of a number, maybe not finite; of a bool 0 or 1 */
 	bool whole;              /* a number that is an integer */
 	int64_t integer;
@@ -103,7 +103,10 @@ struct row_stream *row_stream_make(struct row *r, const char *model, size_t n_mo
 
 /* The batch of this record; its row is begun. The stream may be a guess until row_end. */
 struct batch *row_batch(struct row *r);
-struct columns *row_columns(struct row *r, enum field columns);
+static inline struct columns *batch_columns(struct batch *b, enum field columns)
+{
+	return columns == FIELD_FEATURES ? &b->features : columns == FIELD_TAGS ? &b->tags : &b->metrics;
+}
 /* A column by its flattened name, or SIZE_MAX with a fault. */
 size_t row_column(struct row *r, enum field columns, const char *name, size_t n, size_t guess);
 void row_cell(struct row *r, enum field columns, size_t column, const struct row_value *v);

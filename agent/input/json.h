@@ -60,6 +60,8 @@ const char *json_skip_elements(struct json *j, const char *p);
  * for `room`: the place is before it. */
 const char *json_floats(struct json *j, const char *p, float *to, size_t room, size_t *ret_n, bool *ret_whole);
 
+/* How many of the n bytes are good UTF-8; reads no others. */
+size_t json_utf8(const char *at, size_t n);
 /* Text without escapes into to[0..t.n); returns its length, never more than t.n. */
 size_t json_unescape(struct json_text t, char *to);
 
