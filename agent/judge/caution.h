@@ -7,10 +7,10 @@
 
 /* Fewer whole windows than this say nothing about how windows vary. */
 #define CAUTION_LEAST_WINDOWS 4
-/* Windows over their autocorrelation time; a season or a trend inside the reference leaves fewer. */
-#define CAUTION_LEAST_INDEPENDENT 8.0
+/* Where windows resemble their neighbours: windows over their autocorrelation time. A season or a trend leaves fewer. */
+#define CAUTION_LEAST_INDEPENDENT 10.0
 #define CAUTION_MOST_MEMORY 6.0
-#define CAUTION_MEMORY_Z 2.0
+#define CAUTION_MEMORY_Z 1.0
 /* kappa is taken where the log-posterior is this much below its top (two standard errors), but not beneath top/4. */
 #define CAUTION_DROP 2.0
 #define CAUTION_MOST_DISCOUNT 4.0
@@ -23,8 +23,8 @@
 /* A null so wide (in nats; PSI is about twice that) is no null. */
 #define CAUTION_MOST_TOLERANCE .5
 
-/* A stretch of traffic half as long as the reference differs from it by chance: that it goes on differing is no news. */
-#define CAUTION_STRETCH 3.0
+/* A stretch of traffic a third as long as the reference differs from it by chance: that it goes on differing is no news. */
+#define CAUTION_STRETCH 4.0
 /* KL radius that covers the error of a mean of `used` bins learned from n records. Wilks: 2 n KL is chi-square of used - 1; where
  * one bin held everything, the others hold less than CAUTION_NEVER / n (e^-7 is one in a thousand). */
 #define CAUTION_NEVER 7.0

@@ -165,12 +165,13 @@ static int window_at(struct windows *w, int64_t start_us, struct window **ret)
 /* The record is placed by what was known before it; only then may it close windows for those after it. */
 int windows_push(struct windows *w, int64_t time_us, int64_t hold_us, struct window **ret)
 {
-	int64_t start = start_of(w, time_us);
 	struct window *found = NULL;
+	int64_t start;
 	int code;
 
 	if (time_us < INT64_MIN + 2 * w->window_us || time_us > INT64_MAX - 2 * w->window_us)
 		return -ERANGE;
+	start = start_of(w, time_us);
 	if (start + w->window_us <= w->closed_us)
 		code = -ESTALE;
 	else

@@ -67,10 +67,12 @@ static struct lesson lesson_make(const struct reference *r, const struct measure
  * so many records are known before the first null record is counted. */
 static double p_value_prior(const struct reference *r, const struct measure *m, size_t bin)
 {
-	double low = bin ? m->edges[bin - 1] : 0, high = bin < m->n_edges ? m->edges[bin] : 1;
+	double low, high;
 
 	if (m->kind != MEASURE_P_VALUE || bin > m->n_edges)
 		return 0;
+	low = bin ? m->edges[bin - 1] : 0;
+	high = bin < m->n_edges ? m->edges[bin] : 1;
 	return (double)r->n_cal_b * fmax(high - low, 0);
 }
 
@@ -128,7 +130,7 @@ static void verdict_make(struct measure *m, const struct lesson *l)
 	m->why = NULL;
 	if (l->n < CAUTION_LEAST_WINDOWS)
 		unjudged(m, mem_format("not enough data: %zu whole windows in the reference, %d needed", l->n, CAUTION_LEAST_WINDOWS));
-	else if (m->memory > CAUTION_MOST_MEMORY || independent < CAUTION_LEAST_INDEPENDENT)
+	else if (m->memory > CAUTION_MOST_MEMORY || (m->memory > 1 && independent < CAUTION_LEAST_INDEPENDENT))
 		unjudged(m, mem_format("not enough data: it drifts within the reference itself; its %zu windows are worth %.1f "
 			"independent ones (a season needs two periods of reference)", l->n, independent));
 	else if (m->tolerance > CAUTION_MOST_TOLERANCE)

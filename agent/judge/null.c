@@ -12,10 +12,7 @@
 #include "stats/evidence.h"
 #include "stats/special.h"
 
-const double recent_rates[TRACK_RECENTS] = { .3, .08 };
-
-/* A memory that has not left the null is no alternative; what was gathered before fades by so much a window. */
-#define NULL_HANDICAP .1
+const double recent_rates[TRACK_RECENTS] = { .6, .2, .06 };
 
 #define LENGTH(a) (sizeof(a) / sizeof *(a))
 
@@ -110,7 +107,7 @@ static void add_general(struct null *null, const struct measure *m)
 		a->kappa = loose[i];
 	}
 	for (size_t i = 0; i < TRACK_RECENTS; i++) {
-		struct alternative *a = add(null, .3);
+		struct alternative *a = add(null, .2);
 		a->kind = ALTERNATIVE_RECENT;
 		a->which = i;
 	}
@@ -191,7 +188,7 @@ double null_evidence(const struct null *null, const struct alternative *a, const
 		return evidence_dm(a->kappa, null->mean, n, k) - best;
 	case ALTERNATIVE_RECENT:
 		if (evidence_nearest(null->mean, recent[a->which], null->tolerance, k, work) == 1)
-			return -NULL_HANDICAP;
+			return 0;
 		return evidence_dm(null->kappa, recent[a->which], n, k) - evidence_dm(null->kappa, work, n, k);
 	case ALTERNATIVE_BIN:
 		return bin_evidence(null->kappa, a, n, k);

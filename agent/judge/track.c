@@ -18,8 +18,11 @@
  * that it takes two. */
 #define BACK_LOG 4.6
 #define BACK_MOST 3.0
-/* Below this the e-detectors of a measure have nothing in hand: what rises next begins here. */
-#define LOW_LOG_M 1.1
+/* An alternative that is as good as the null gains nothing from window to window, yet (M + 1) e would grow for ever: what was
+ * gathered fades by so much a window. It makes e-values smaller, so that no promise is hurt. */
+#define FADE .1
+/* Below this the e-detectors of a measure have nothing in hand (fading alone leaves up to log 10): what rises next begins here. */
+#define LOW_LOG_M 3.0
 /* A known shift must move on by a quarter of what it was (in KL) to be news, and by more than a doubtful effect. */
 #define NEWS_SHARE .25
 #define NEWS_LEAST .05
@@ -137,7 +140,7 @@ double track_log_m(const struct track *t)
 static double detect(struct track *t, const int64_t *n)
 {
 	const struct null *null = null_of(t);
-	double *recent[TRACK_RECENTS] = { t->work[1], t->work[2] };
+	double **recent = t->work + 1;
 	double before = special_log_add(track_log_m(t), 0), best = best_of_null(t, null, n), excuse = 0;
 
 	if (t->state == TRACK_KNOWN) /* how much better recovery explains it than the known level */
@@ -146,7 +149,7 @@ static double detect(struct track *t, const int64_t *n)
 		null_shares(t->recent[i], null->mean, t->m->n, recent[i]);
 	for (size_t i = 0; i < null->n_alternatives; i++) {
 		double log_e = null_evidence(null, &null->alternatives[i], n, t->m->n, best, recent, t->work[0]);
-		t->log_m[i] = evidence_step(t->log_m[i], (log_e - excuse) / t->m->memory);
+		t->log_m[i] = evidence_step(t->log_m[i], (log_e - excuse) / t->m->memory - FADE);
 	}
 	return track_log_m(t) - before;
 }
@@ -282,8 +285,10 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 		unpack_reals(unpack_item(o, 5), t->log_m, TRACK_MOST_ALTERNATIVES) &&
 		unpack_reals(unpack_item(o, 6), t->level, k) && counts_fit(t->level, k) &&
 		unpack_reals(unpack_item(o, 7), t->work[1], state == TRACK_KNOWN ? k : 0) &&
-		(state != TRACK_KNOWN || shares_fit(t->work[1], k)) && unpack_real(unpack_item(o, 8), &tolerance);
+		(state != TRACK_KNOWN || shares_fit(t->work[1], k)) && unpack_real(unpack_item(o, 8), &tolerance) &&
+		(state != TRACK_KNOWN || (tolerance > 0 && tolerance < 1e6));
 
+	null_done(&t->known);
 	for (size_t i = 0; fits && i < TRACK_MOST_ALTERNATIVES; i++)
 		fits = !isnan(t->log_m[i]) && t->log_m[i] < INFINITY;
 	for (size_t i = 0; fits && i < TRACK_RECENTS; i++)
@@ -291,7 +296,7 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 	if (!fits)
 		return false;
 	t->state = (enum track_state)state;
-	if (t->state == TRACK_KNOWN && tolerance > 0)
+	if (state == TRACK_KNOWN)
 		null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2, tolerance, tolerance);
-	return t->state != TRACK_KNOWN || tolerance > 0;
+	return true;
 }

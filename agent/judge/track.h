@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define TRACK_MOST_ALTERNATIVES 24
-#define TRACK_RECENTS 2
+#define TRACK_RECENTS 3
 
 /* One way in which windows may differ from the null, made once for a null. */
 struct alternative {
@@ -52,7 +52,7 @@ struct track {
 	double back;              /* log evidence that normal has returned */
 	int64_t rising;           /* window (judge's count) since which log_m has not been low */
 	int64_t latched_us;       /* start of the window that latched it */
-	double *work[3];          /* k each: scratch */
+	double *work[1 + TRACK_RECENTS]; /* k each: scratch */
 };
 
 void track_open(struct track *t, const struct measure *m, double smallest_effect);

@@ -114,13 +114,76 @@ struct unpacked {
 	msgpack_unpacked msgpack;
 };
 
+static uint64_t big_endian(const uint8_t *at, size_t n)
+{
+	uint64_t x = 0;
+
+	for (size_t i = 0; i < n; i++)
+		x = x << 8 | at[i];
+	return x;
+}
+
+/* What follows a first byte 0xc0 + i: `length` bytes of a number that counts `unit`s, then `fixed` bytes. */
+static const struct {
+	uint8_t length, fixed;
+	enum { BYTES, VALUES, PAIRS } unit;
+} forms[32] = {
+	[0x04] = { 1, 0, BYTES }, [0x05] = { 2, 0, BYTES }, [0x06] = { 4, 0, BYTES }, /* bin */
+	[0x07] = { 1, 1, BYTES }, [0x08] = { 2, 1, BYTES }, [0x09] = { 4, 1, BYTES }, /* ext */
+	[0x0a] = { 0, 4, BYTES }, [0x0b] = { 0, 8, BYTES },                           /* float */
+	[0x0c] = { 0, 1, BYTES }, [0x0d] = { 0, 2, BYTES }, [0x0e] = { 0, 4, BYTES }, [0x0f] = { 0, 8, BYTES }, /* uint */
+	[0x10] = { 0, 1, BYTES }, [0x11] = { 0, 2, BYTES }, [0x12] = { 0, 4, BYTES }, [0x13] = { 0, 8, BYTES }, /* int */
+	[0x14] = { 0, 2, BYTES }, [0x15] = { 0, 3, BYTES }, [0x16] = { 0, 5, BYTES }, [0x17] = { 0, 9, BYTES },
+	[0x18] = { 0, 17, BYTES },                                                    /* fixext */
+	[0x19] = { 1, 0, BYTES }, [0x1a] = { 2, 0, BYTES }, [0x1b] = { 4, 0, BYTES }, /* str */
+	[0x1c] = { 2, 0, VALUES }, [0x1d] = { 4, 0, VALUES }, [0x1e] = { 2, 0, PAIRS }, [0x1f] = { 4, 0, PAIRS },
+};
+
+/* Bytes behind the first byte of a value, and values inside it. False when the bytes end within its length. */
+static bool value_size(const uint8_t *at, size_t n, uint64_t *ret_bytes, uint64_t *ret_values)
+{
+	uint8_t tag = at[0];
+
+	*ret_bytes = *ret_values = 0;
+	if (tag >= 0x80 && tag <= 0x8f)
+		*ret_values = 2 * (tag & 15u);
+	else if (tag >= 0x90 && tag <= 0x9f)
+		*ret_values = tag & 15u;
+	else if (tag >= 0xa0 && tag <= 0xbf)
+		*ret_bytes = tag & 31u;
+	else if (tag >= 0xc0 && tag <= 0xdf) {
+		size_t i = tag - 0xc0u, length = forms[i].length;
+		if (n < 1 + length)
+			return false;
+		uint64_t count = big_endian(at + 1, length);
+		*ret_bytes = length + forms[i].fixed + (forms[i].unit == BYTES ? count : 0);
+		*ret_values = forms[i].unit == BYTES ? 0 : forms[i].unit == VALUES ? count : 2 * count;
+	}
+	return true;
+}
+
+/* Exactly one value, whose arrays and maps claim no more than there are bytes: msgpack-c allocates what they claim. */
+static bool one_whole_value(const uint8_t *at, size_t n)
+{
+	uint64_t wanted = 1, bytes, values;
+
+	while (wanted > 0 && wanted <= n) {
+		if (!value_size(at, n, &bytes, &values) || bytes > n - 1)
+			return false;
+		at += 1 + bytes;
+		n -= 1 + (size_t)bytes;
+		wanted += values - 1;
+	}
+	return wanted == 0 && n == 0;
+}
+
 struct unpacked *unpack_open(const void *at, size_t n)
 {
 	struct unpacked *u = mem_alloc(sizeof *u);
 	size_t used = 0;
 
 	msgpack_unpacked_init(&u->msgpack);
-	if (n && msgpack_unpack_next(&u->msgpack, at, n, &used) == MSGPACK_UNPACK_SUCCESS && used == n)
+	if (one_whole_value(at, n) && msgpack_unpack_next(&u->msgpack, at, n, &used) == MSGPACK_UNPACK_SUCCESS && used == n)
 		return u;
 	unpack_close(u);
 	return NULL;
