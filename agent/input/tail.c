@@ -67,6 +67,25 @@ void tail_file_where_set(struct tail_file *f, enum where where)
 	}
 }
 
+static void stand_alone(struct tail_file *f)
+{
+	if (f->predecessor)
+		f->predecessor->successor = NULL;
+	f->predecessor = NULL;
+}
+
+void tail_file_follow(struct tail_file *f, struct tail_file *predecessor)
+{
+	for (const struct tail_file *p = predecessor; p; p = p->predecessor)
+		if (p == f) /* in a ring everybody would wait */
+			return;
+	stand_alone(f);
+	if (predecessor->successor)
+		stand_alone(predecessor->successor);
+	f->predecessor = predecessor;
+	predecessor->successor = f;
+}
+
 struct tail_file *tail_file_new(struct tail *t, const char *identity, const char *path)
 {
 	struct tail_file *f = mem_zero(1, sizeof *f);
@@ -95,10 +114,9 @@ void tail_file_free(struct tail_file *f)
 	*(f->before ? &f->before->after : &t->files) = f->after;
 	if (f->after)
 		f->after->before = f->before;
-	if (f->predecessor)
-		f->predecessor->successor = NULL;
+	stand_alone(f);
 	if (f->successor)
-		f->successor->predecessor = NULL;
+		stand_alone(f->successor);
 	f->where = FILE_FINISHED;
 	file_ready_set(f);
 	index_drop(&t->by_identity, &f->by_identity);

@@ -102,6 +102,7 @@ void tail_wake(struct tail *t);                          /* a scan as soon as th
 struct tail_file *tail_file_new(struct tail *t, const char *identity, const char *path);
 void tail_file_free(struct tail_file *f);
 void tail_file_path_set(struct tail_file *f, const char *path);
+void tail_file_follow(struct tail_file *f, struct tail_file *predecessor); /* f is read after it */
 void tail_file_where_set(struct tail_file *f, enum where where);
 
 /* tail_scan.c */

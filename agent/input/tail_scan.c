@@ -135,8 +135,7 @@ static void link_predecessor(struct tail_file *f)
 
 	if (f->predecessor || !old || old == f || old->successor || old->where == FILE_FINISHED)
 		return;
-	f->predecessor = old;
-	old->successor = f;
+	tail_file_follow(f, old);
 }
 
 static void place(struct tail_file *f, const char *path, int fd, const struct identity *id)
@@ -308,14 +307,18 @@ static void look_at_all(struct tail *t)
 	}
 }
 
-/* Not seen at all for long: its position goes. A file that was never stored has nothing to keep. */
+/* Not seen at all for long: its position goes. For a day at least in this run, since its filesystem may only be mounted late.
+ * A file that was never stored has nothing to keep. */
 static void expire(struct tail_file *f)
 {
 	const struct tail *t = f->tail;
 	int64_t kept_us = f->touched_us == TIME_NONE ? INT64_MAX : clock_now(t->options.clock) - f->touched_us;
 	int64_t away_us = tail_time(t) - f->changed_us;
+	int64_t day_us = t->options.keep_us < 86400 * SECOND_US ? t->options.keep_us : 86400 * SECOND_US;
 
-	if (f->where != FILE_ABSENT || (f->stored || f->dirty ? kept_us < t->options.keep_us : away_us < 60 * SECOND_US))
+	if (f->where != FILE_ABSENT)
+		return;
+	if (f->stored || f->dirty ? kept_us < t->options.keep_us || away_us < day_us : away_us < 60 * SECOND_US)
 		return;
 	f->tail->stats.truncated_bytes_unread += f->size > f->cursor ? f->size - f->cursor : 0;
 	file_release(f);

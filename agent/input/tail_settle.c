@@ -284,6 +284,7 @@ static uint64_t let_copies_go(struct tail_file *original, const struct past *p)
 		if (file_open(f) == 0 && (f->alike >= p->offset || continues(f, p, 1))) {
 			if (held == 0) {
 				adopt(f, p);
+				tail_file_follow(original, f);
 				held = f->size;
 			} else { /* a second copy of the same: the first is read */
 				begin_at(f, f->size, false, p->newest_us);
@@ -363,6 +364,7 @@ static void end(struct tail_file *f)
 	file_release(f);
 	copy_of_set(f, NULL);
 	file_close(f);
+	f->changed_us = tail_time(f->tail);
 	tail_file_where_set(f, f->unlinked ? FILE_FINISHED : FILE_ABSENT);
 }
 
