@@ -389,7 +389,7 @@ static bool is_directory_or_gone(const char *path)
 static void on_change(void *context, const char *directory, const char *name, bool entry)
 {
 	struct tail *t = context;
-	const char *own_name = strrchr(directory, '/');
+	const char *slash = strrchr(directory, '/'), *own_name = slash ? slash + 1 : directory;
 	char *path = mem_format("%s/%s", strcmp(directory, "/") == 0 ? "" : directory, name);
 	struct tail_file *f = index_get(&t->by_path, path);
 
@@ -400,7 +400,7 @@ static void on_change(void *context, const char *directory, const char *name, bo
 		file_settle(f);
 	} else if (f || tail_wants(t, path)) {
 		tail_look(t, path);
-	} else if (entry && own_name && strcmp(own_name + 1, name) == 0) {
+	} else if (entry && strcmp(own_name, name) == 0) {
 		scan_soon(t); /* so the loop tells that the directory itself went */
 	} else if (entry && t->deep && is_directory_or_gone(path)) {
 		scan_soon(t);
