@@ -177,10 +177,54 @@ static bool one_whole_value(const uint8_t *at, size_t n)
 	return wanted == 0 && n == 0;
 }
 
+/* What follows the first byte of a value: big-endian bytes that say how much more there is. Only those from 0xc0 to 0xdf, and 0xc1 is none. */
+static const struct {
+	unsigned char width; /* of the number that follows */
+	unsigned char fixed; /* bytes besides */
+	unsigned char items; /* values per count, 0: the number counts bytes */
+} heads[32] = {
+	[0x04] = {1, 0, 0}, {2, 0, 0}, {4, 0, 0}, {1, 1, 0}, {2, 1, 0}, {4, 1, 0}, {0, 4, 0}, {0, 8, 0}, {0, 1, 0}, {0, 2, 0}, {0, 4, 0}, {0, 8, 0},
+	[0x10] = {0, 1, 0}, {0, 2, 0}, {0, 4, 0}, {0, 8, 0}, {0, 2, 0}, {0, 3, 0}, {0, 5, 0}, {0, 9, 0}, {0, 17, 0}, {1, 0, 0}, {2, 0, 0}, {4, 0, 0},
+	{2, 0, 1}, {4, 0, 1}, {2, 0, 2}, {4, 0, 2},
+};
+
+/* One whole value, without any count that its bytes cannot hold: msgpack-c makes room for what a count says before it looks. */
+static bool counts_hold(const unsigned char *at, size_t n)
+{
+	size_t i = 0;
+
+	for (size_t todo = 1; todo; todo--) {
+		unsigned char b = i < n ? at[i] : 0xc1;
+		size_t items = b >= 0x80 && b <= 0x8f ? 2 * (b & 15u) : b >= 0x90 && b <= 0x9f ? b & 15u : 0;
+		size_t skip = b >= 0xa0 && b <= 0xbf ? b & 31u : 0, count = 0;
+
+		if (b == 0xc1)
+			return false;
+		i++;
+		if (b >= 0xc0 && b <= 0xdf) {
+			if (heads[b & 31].width > n - i)
+				return false;
+			for (unsigned k = 0; k < heads[b & 31].width; k++)
+				count = count << 8 | at[i++];
+			items = heads[b & 31].items * count;
+			skip = heads[b & 31].fixed + (heads[b & 31].items ? 0 : count);
+		}
+		if (skip > n - i || items > n - i - skip)
+			return false;
+		i += skip;
+		todo += items;
+	}
+	return i == n;
+}
+
 struct unpacked *unpack_open(const void *at, size_t n)
 {
-	struct unpacked *u = mem_alloc(sizeof *u);
+	struct unpacked *u;
 	size_t used = 0;
+
+	if (!counts_hold(at, n))
+		return NULL;
+	u = mem_alloc(sizeof *u);
 
 	msgpack_unpacked_init(&u->msgpack);
 	if (one_whole_value(at, n) && msgpack_unpack_next(&u->msgpack, at, n, &used) == MSGPACK_UNPACK_SUCCESS && used == n)

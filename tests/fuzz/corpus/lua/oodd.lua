@@ -1,0 +1,54 @@
+-- oodd.lua: what oodd watches. `oodd check -c THIS` finds all mistakes at once; `oodd check --effective` prints every setting with its
+-- default and where it came from.
+--
+-- This file is Lua, but plain data: it is evaluated once, in a sandbox, and then checked. Paths may be relative to this file. Durations
+-- are "90s", "5m", "1h30m", "30d", or seconds; sizes "64MiB", or bytes. Helpers of your own are `local`.
+
+-- The directory of the database: positions, open windows, alerts on their way. One agent at a time.
+-- state = "/var/lib/oodd"
+
+-- Where records come from. One JSON object per line is expected, such as
+--   {"ts": "2026-11-21T17:32:01Z", "model": "intent-router", "version": "7", "id": "a1", "prediction": "refund",
+--    "confidence": 0.93, "logits": [..], "embedding": [..], "features": {"age": 39, "region": "eu"}}
+source "predictions" {
+	path = "/var/log/inference/*.jsonl",     -- a glob, or a list of them
+	-- exclude = { "*.gz", "*.xz", "*.zst", "*.bz2" },
+	-- format = "jsonl",                     -- or "msgpack"
+	-- fields = { time = "/when", features = "/input/features", tags = false }, -- JSON Pointers, where records look different
+	-- model = "intent-router",              -- for records that do not name their model; the same for `version`
+	-- read_from = "start",                  -- or "end": only what is new after the very first start
+	-- longest = "1MiB",
+}
+
+-- What is watched. The name is that of the model in the records; * and ? are allowed, an exact name wins.
+model "*" {
+	-- reference = "intent-router.ref",      -- what normal was: written by `oodd fit`
+	-- detectors = { "energy", "mahalanobis", knn = { k = 50 } }, -- left out: what the log allows
+	window = "5m",                           -- in event time
+	lateness = "30s",                        -- how long a window waits for late records
+	false_alarms = "1 per 30d",              -- the budget; thresholds follow from it
+	flag = 0.01,                             -- flag the oddest 1 % of normal traffic, record by record
+	-- smallest_effect = 0.01,               -- a smaller shift (PSI) is not worth an alarm
+	-- samples = 20,                         -- odd records kept per window, for review
+}
+
+-- Where alerts go. A rule names endpoints in `to`, or its alerts go to all of them.
+endpoint "console" { kind = "stdout" }
+-- endpoint "oncall" { kind = "alertmanager", url = "http://127.0.0.1:9093" }
+-- endpoint "hook" {
+-- 	kind = "webhook", url = "https://hooks.example/oodd",
+-- 	secret_file = "secrets/hook",            -- signs each request; chmod 0600
+-- 	headers = { ["X-Team"] = "nlp" },
+-- 	timeout = "10s", expire = "1d",
+-- }
+-- endpoint "archive" { kind = "file", path = "/var/log/oodd/alerts.jsonl" }
+
+-- Which signals are worth an alert. Without this line the shipped rule applies: an alarm becomes an alert.
+-- rules "rules.d/*.lua"
+
+-- Directories of detectors, searched in order.
+-- plugins { "/usr/lib/oodd/plugins" }
+
+-- commit = "1s"                             -- how often progress is committed
+log = { level = "info", format = "text" }        -- level: debug, info, warning, error; format: text, json
+limits = { rule_memory = "8MiB", rule_cpu = "100ms", dead_letter = "64MiB" }
