@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The tail as a whole: its table of files, its timer, who is read next, and what is to be stored.
+ * The tail as a whole: its table of files, its timer, and what is to be stored.
  *
  * A file is known by its identity (identity.h), never by its path. Its life:
  *
@@ -219,6 +219,7 @@ static void take_position(struct tail *t, const struct position *p)
 	f->newest_us = p->newest_us;
 	f->touched_us = p->touched_us;
 	f->stored = f->from_store = true;
+	t->read_any |= p->offset > 0;
 	tail_file_where_set(f, FILE_ABSENT);
 }
 
@@ -295,6 +296,7 @@ void tail_close(struct tail *t)
 		free(*g);
 	for (char **g = t->excludes; *g; g++)
 		free(*g);
+	free(t->ready);
 	free(t->globs);
 	free(t->excludes);
 	free(t->source);
@@ -328,7 +330,7 @@ void tail_wake(struct tail *t)
 
 static void tell(struct tail *t)
 {
-	if (t->ready && t->on_ready)
+	if (t->n_ready && t->on_ready)
 		t->on_ready(t->context);
 }
 
@@ -347,8 +349,6 @@ static void poll_files(struct tail *t)
 		next = f->after;
 		if (!f->polled)
 			continue;
-		if (f->where == FILE_PRESENT)
-			tail_look(t, f->path);
 		file_refresh(f);
 		file_settle(f);
 	}
@@ -408,41 +408,6 @@ static void on_change(void *context, const char *directory, const char *name, bo
 	free(path);
 	arm(t);
 	tell(t);
-}
-
-/* ---- who is next ---- */
-
-static bool waits_for_predecessor(const struct tail_file *f)
-{
-	const struct tail_file *p = f->predecessor;
-
-	return p && (p->ready || p->busy);
-}
-
-static bool comes_before(const struct tail_file *a, const struct tail_file *b)
-{
-	if ((a->next_us == TIME_NONE) != (b->next_us == TIME_NONE))
-		return a->next_us == TIME_NONE;
-	if (a->next_us != b->next_us)
-		return a->next_us < b->next_us;
-	return a->birth_us < b->birth_us;
-}
-
-struct tail_file *tail_next(struct tail *t)
-{
-	struct tail_file *best = NULL;
-
-	if (t->scan_wanted)
-		tail_scan_run(t);
-	for (struct tail_file *f = t->ready; f; f = f->ready_after)
-		if (!f->busy && !waits_for_predecessor(f) && (!best || comes_before(f, best)))
-			best = f;
-	return best;
-}
-
-struct tail_file *tail_pending(struct tail *t, const struct tail_file *after)
-{
-	return after ? after->ready_after : t->ready;
 }
 
 /* ---- what to store ---- */

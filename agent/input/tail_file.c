@@ -126,6 +126,7 @@ void file_remember(struct tail_file *f)
 	f->n_head = read_part(f, f->head, 0, n);
 	f->n_trail = read_part(f, f->trail, f->cursor - n, n);
 	f->from_store = false;
+	f->tail->read_any |= f->cursor > 0;
 }
 
 void file_begin(struct tail_file *f, uint64_t offset)
@@ -409,6 +410,7 @@ struct tail_mark tail_file_take(struct tail_file *f, const char *at, size_t n, b
 	f->busy = false;
 	remember_taken(f, at, n);
 	f->cursor += n;
+	f->tail->read_any |= n > 0;
 	f->skipping = skipping;
 	f->tried = n == 0 && f->at_end ? f->offered : f->cursor;
 	f->offered_last = f->read_final;
@@ -448,11 +450,6 @@ void tail_advance(const struct tail_mark *m)
 void tail_file_busy_set(struct tail_file *f, bool busy)
 {
 	f->busy = busy;
-}
-
-void tail_file_time_set(struct tail_file *f, int64_t next_us)
-{
-	f->next_us = next_us;
 }
 
 int64_t tail_file_time(const struct tail_file *f)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the files of the tail share: tail.c (the whole), tail_scan.c (names to files), tail_file.c (bytes of one file),
- * tail_settle.c (what became of a file: copies, truncation, the end). Nobody else includes this. */
+ * tail_settle.c (what became of a file: copies, truncation, the end), tail_ready.c (which is read next). Nobody else includes this. */
 #ifndef INPUT_TAIL_ROOM_H
 #define INPUT_TAIL_ROOM_H
 
@@ -25,7 +25,7 @@ enum where {
 struct tail_file {
 	struct tail *tail;
 	struct tail_file *before, *after;               /* all files */
-	struct tail_file *ready_before, *ready_after;   /* those with bytes to read */
+	size_t ready_at;                                /* its place in the heap, while ready */
 	struct index_link by_identity, by_path, by_former;
 	char *identity, *path, *former;                 /* former: where it was before it was renamed, or NULL */
 	struct tail_file *predecessor, *successor;      /* rotation: successor stands where predecessor stood */
@@ -84,7 +84,9 @@ struct tail {
 	struct watch *watch;
 	tail_ready_fn *on_ready;
 	void *context;
-	struct tail_file *files, *ready;
+	struct tail_file *files;
+	struct tail_file **ready;    /* heap: those with bytes to read */
+	size_t n_ready, ready_room;
 	const struct tail_file *pinned; /* being compared with others: stays open */
 	struct index by_identity, by_path, by_former, refused_by_path;
 	struct refused *refused;     /* tail_scan.c: what could not be opened */
@@ -92,6 +94,7 @@ struct tail {
 	size_t n_past, n_files, n_open, n_polled, n_copies, n_unwatched;
 	uint64_t round;
 	int64_t scan_due_us, poll_due_us;
+	bool read_any;               /* something was read of some file: it may be copied */
 	bool first, scanning, scan_wanted, deep; /* deep: names of directories matter too */
 	struct tail_stats stats;
 };
@@ -124,11 +127,13 @@ void file_remember(struct tail_file *f);                 /* head and trail from 
 void file_begin(struct tail_file *f, uint64_t offset);   /* cursor and done there */
 struct fingerprint file_head(const struct tail_file *f); /* of the bytes dealt with */
 bool file_under_way(const struct tail_file *f);
+
+/* tail_ready.c */
+void file_ready_set(struct tail_file *f);
 bool file_quiet(const struct tail_file *f);              /* unchanged for partial_us */
 
 /* tail_settle.c */
 void file_settle(struct tail_file *f);                   /* after refresh: copy? truncated? ended? ready? */
-void file_ready_set(struct tail_file *f);
 void file_release(struct tail_file *f);                  /* of a file about to go: what was read through it stands alone */
 
 #endif

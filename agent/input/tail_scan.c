@@ -301,7 +301,7 @@ static void look_at_all(struct tail *t)
 
 		if (glob(*text, GLOB_NOSORT, NULL, &g) == 0)
 			for (size_t i = 0; i < g.gl_pathc; i++)
-				if (!excluded(t, g.gl_pathv[i]))
+				if (index_get(&t->by_path, g.gl_pathv[i]) || !excluded(t, g.gl_pathv[i]))
 					tail_look(t, g.gl_pathv[i]);
 		globfree(&g);
 	}

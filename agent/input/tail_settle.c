@@ -19,53 +19,6 @@
 
 #define DETACHED_US (600 * SECOND_US) /* a file renamed out of sight is held open that long after its last byte */
 
-/* ---- ready ---- */
-
-bool file_quiet(const struct tail_file *f)
-{
-	return tail_time(f->tail) - f->changed_us >= f->tail->options.partial_us;
-}
-
-/* While its bytes are out for decoding the answer is that of the moment they were read. */
-bool tail_file_final(const struct tail_file *f)
-{
-	if (f->busy)
-		return f->read_final;
-	return (f->unlinked || f->moved || f->where == FILE_DETACHED) && !f->truncated && file_quiet(f);
-}
-
-static bool has_bytes(const struct tail_file *f)
-{
-	bool readable = f->where == FILE_PRESENT || f->where == FILE_DETACHED;
-
-	if (!readable || f->fresh || f->copy_of || f->truncated || f->ignored || f->failed ||
-		f->size <= f->cursor)
-		return false;
-	return f->size > f->tried || (!f->offered_last && tail_file_final(f));
-}
-
-void file_ready_set(struct tail_file *f)
-{
-	struct tail *t = f->tail;
-	bool ready = has_bytes(f);
-
-	if (ready == f->ready)
-		return;
-	f->ready = ready;
-	if (!ready) {
-		*(f->ready_before ? &f->ready_before->ready_after : &t->ready) = f->ready_after;
-		if (f->ready_after)
-			f->ready_after->ready_before = f->ready_before;
-		f->ready_before = f->ready_after = NULL;
-		return;
-	}
-	f->ready_before = NULL;
-	f->ready_after = t->ready;
-	if (t->ready)
-		t->ready->ready_before = f;
-	t->ready = f;
-}
-
 /* ---- copies ---- */
 
 static struct past past_of(const struct tail_file *f)
@@ -227,7 +180,7 @@ static void decide(struct tail_file *f)
 		log_warning("tail", "file is compressed; passed over", "path", log_s(f->path));
 		return;
 	}
-	for (struct tail_file *other = t->files; other; other = other->after)
+	for (struct tail_file *other = t->read_any ? t->files : NULL; other; other = other->after)
 		if (is_copy_of(f, other, head, (size_t)n))
 			return;
 	for (size_t i = 0; i < t->n_past; i++)

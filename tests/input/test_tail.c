@@ -85,6 +85,12 @@ static void put(const char *path, const char *text)
 	close(fd);
 }
 
+/* Times of birth are as coarse as the kernel's tick. */
+static void tick(void)
+{
+	usleep(10000);
+}
+
 static void copy(const char *from, const char *to)
 {
 	char command[256];
@@ -345,9 +351,11 @@ static void rotated_twice_while_stopped(void **state)
 	stop(b);
 	put("logs/a.log", "two\n");
 	rename("logs/a.log", "logs/a.log.1");
+	tick();
 	put("logs/a.log", "three\n");
 	rename("logs/a.log.1", "logs/a.log.2");
 	rename("logs/a.log", "logs/a.log.1");
+	tick();
 	put("logs/a.log", "four\n");
 	start(b);
 	look(b);
@@ -814,7 +822,7 @@ static void the_earliest_comes_first(void **state)
 	for (int i = 0; i < 3; i++) {
 		snprintf(name, sizeof name, "logs/%d.log", i);
 		put(name, line(i));
-		usleep(10000); /* birth times of ext4 are as coarse as the kernel's tick */
+		tick();
 	}
 	start(b);
 	for (struct tail_file *p = tail_pending(b->tail, NULL); p; p = tail_pending(b->tail, p))
