@@ -29,7 +29,7 @@ bool product_path_runs(enum product_path path);
 struct product_f32 *product_f32_open(const float *w, size_t n_out, size_t n_in, const float *bias, bool triangular,
 	enum product_path path);
 void product_f32_close(struct product_f32 *p); /* accepts NULL */
-/* Outputs are made in panels of `panel` columns; a row of Y therefore takes panels * panel values, the surplus being zeros. */
+/* Outputs are made in panels of `panel` columns; a row of Y therefore takes panels * panel values, the surplus being nobody's business: not always written. */
 size_t product_f32_panel(const struct product_f32 *p);
 size_t product_f32_stride(const struct product_f32 *p);
 /* n rows of X, `ldx` values apart, into n rows of Y, product_f32_stride apart. Best with some 100 rows at a time: X then
@@ -41,8 +41,6 @@ void product_f32_part(const struct product_f32 *p, size_t from, size_t count, co
 	size_t ldy);
 /* w[j][k], as packed. */
 float product_f32_at(const struct product_f32 *p, size_t j, size_t k);
-/* Positions among v[0..n) with v > floor, rising, into `at` (room for n); returns how many. n is a multiple of the panel. */
-size_t product_f32_above(const struct product_f32 *p, const float *v, size_t n, float floor, unsigned *at);
 
 /* The same in double precision, where differences of nearly equal sums matter. */
 struct product_f64 *product_f64_open(const double *w, size_t n_out, size_t n_in, const double *bias, bool triangular,

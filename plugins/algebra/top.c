@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Selection of the largest: in place for a whole array at hand (GEN), by a heap for values that come in blocks (kNN). */
+ * The largest of values that come in blocks: a heap, so that most are turned away by one comparison. */
 #include "algebra/top.h"
 
 #include <math.h>
@@ -10,41 +10,6 @@ static void swap(float *a, float *b)
 	float t = *a;
 	*a = *b;
 	*b = t;
-}
-
-static float median(float a, float b, float c)
-{
-	float least = a < b ? a : b, most = a < b ? b : a;
-	return c < least ? least : c > most ? most : c;
-}
-
-/* Hoare's selection, largest first, in a range that shrinks around position k. */
-void top_partition(float *v, size_t n, size_t k)
-{
-	size_t from = 0, to = n;
-
-	if (k == 0 || k >= n)
-		return;
-	while (to - from > 1) {
-		float pivot = median(v[from], v[from + (to - from) / 2], v[to - 1]);
-		size_t i = from, j = to - 1;
-		for (;; i++, j--) {
-			while (v[i] > pivot)
-				i++;
-			while (v[j] < pivot)
-				j--;
-			if (i >= j)
-				break;
-			swap(&v[i], &v[j]);
-		}
-		/* [from, i) >= pivot, [j + 1, to) <= pivot, and at most one value, equal to the pivot, between them. */
-		if (k <= i)
-			to = i;
-		else if (k >= j + 1)
-			from = j + 1;
-		else
-			return;
-	}
 }
 
 /* Does a stand before b? The larger value, then the lower index. */

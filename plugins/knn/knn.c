@@ -34,6 +34,7 @@ struct state {
 	size_t columns;  /* of the bank in one block: a multiple of the panel */
 	int64_t *row;    /* of the fit data, for each of the bank */
 	struct product_f32 *bank;
+	const struct rows *rows;
 };
 
 /* ---- fit ---- */
@@ -41,7 +42,7 @@ struct state {
 /* Length-1 copy; false where there is none. */
 static bool row_unit(const float *x, size_t d, float *to)
 {
-	double squares = row_squares(x, d), scale = 1 / sqrt(squares);
+	double squares = rows_for(PRODUCT_BEST)->squares(x, d), scale = 1 / sqrt(squares);
 
 	if (!isfinite(squares) || !isfinite(scale))
 		return false;
@@ -52,7 +53,7 @@ static bool row_unit(const float *x, size_t d, float *to)
 
 static bool row_usable(const float *x, size_t d)
 {
-	double squares = row_squares(x, d);
+	double squares = rows_for(PRODUCT_BEST)->squares(x, d);
 	return isfinite(squares) && isfinite(1 / sqrt(squares));
 }
 
@@ -174,6 +175,7 @@ static int knn_open(const struct oodd_host *host, const void *bytes, size_t n, v
 		knn_close(s);
 		return r;
 	}
+	s->rows = rows_for(PRODUCT_BEST);
 	blocks_plan(s);
 	*ret_state = s;
 	return 0;
@@ -214,22 +216,19 @@ static void scratch_close(struct scratch *w)
 
 static void row_look(const struct state *s, const struct scratch *w, struct top *best, const float *near, size_t from, size_t columns)
 {
-	size_t n = product_f32_above(s->bank, near, columns, top_floor(best), w->some);
+	size_t n = s->rows->above(near, columns, top_floor(best), w->some);
 
 	for (size_t i = 0; i < n; i++)
-		if (from + w->some[i] < s->n)
-			top_put(best, near[w->some[i]], (uint32_t)(from + w->some[i]));
+		top_put(best, near[w->some[i]], (uint32_t)(from + w->some[i]));
 }
 
 /* The candidates of n prepared rows. */
 static void rows_search(const struct state *s, const struct scratch *w, size_t n)
 {
-	size_t all = product_f32_stride(s->bank);
-
 	for (size_t i = 0; i < n; i++)
 		w->best[i] = (struct top){.k = s->candidates, .value = w->value + i * s->candidates, .index = w->index + i * s->candidates};
-	for (size_t from = 0; from < all; from += s->columns) {
-		size_t columns = all - from < s->columns ? all - from : s->columns;
+	for (size_t from = 0; from < s->n; from += s->columns) {
+		size_t columns = s->n - from < s->columns ? s->n - from : s->columns;
 		product_f32_part(s->bank, from, columns, w->x, s->d, n, w->near, s->columns);
 		for (size_t i = 0; i < n; i++)
 			row_look(s, w, &w->best[i], w->near + i * s->columns, from, columns);

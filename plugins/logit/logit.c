@@ -11,8 +11,11 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "algebra/top.h"
+#include "algebra/rows.h"
+
+#define MOST_REASONS 16
 
 struct options {
 	double temperature;
@@ -20,158 +23,179 @@ struct options {
 	size_t most;
 };
 
-/* A usable row: n logits, the largest at `top`. Probabilities that were logged as 0 are -INFINITY here, which is fine. */
+/* A usable row: the distances d_c = z_c - z_a of the n - 1 other classes, none above 0. */
 struct row {
-	const float *z;
-	size_t n, top;
+	const struct rows *rows;
+	float largest;
+	size_t n_others;
+	float *others;
 };
 
-/* False where the row cannot be scored: a NaN, an infinite logit, or no class with any probability. */
+/* False where the row cannot be scored: a NaN, an infinite logit, or no class with any probability. Probabilities that were
+ * logged as 0 are -INFINITY here, which is fine. */
 static bool row_find(struct row *r, const float *z, size_t n)
 {
-	float largest = -INFINITY;
-	bool usable = true;
+	size_t top = 0;
 
-	*r = (struct row){.z = z, .n = n};
-	for (size_t c = 0; c < n; c++) {
-		usable &= z[c] < INFINITY;
-		if (z[c] > largest) {
-			largest = z[c];
-			r->top = c;
-		}
-	}
-	return usable && largest > -INFINITY;
-}
-
-static float row_distance(const struct row *r, size_t c)
-{
-	return r->z[c] - r->z[r->top];
-}
-
-/* sum over c != top of exp(d_c / T). */
-static double row_others(const struct row *r, double temperature)
-{
-	float scale = (float)(1 / temperature);
-	double sum = 0;
-
-	for (size_t c = 0; c < r->n; c++)
-		sum += c == r->top ? 0 : (double)expf(row_distance(r, c) * scale);
-	return sum;
+	r->largest = r->rows->most(z, n);
+	if (r->rows->count(z, n, -INFINITY) != n || !isfinite(r->largest))
+		return false;
+	while (z[top] != r->largest)
+		top++;
+	r->n_others = n - 1;
+	r->rows->minus(z, r->largest, r->others, top);
+	r->rows->minus(z + top + 1, r->largest, r->others + top, n - 1 - top);
+	return true;
 }
 
 /* 1 - max p. Hendrycks & Gimpel 2017, section 2. */
-static double msp(const struct row *r, const struct options *o, float *room)
+static double msp(const struct row *r, const struct options *o)
 {
-	(void)o, (void)room;
-	double others = row_others(r, 1);
+	(void)o;
+	double others = r->rows->exps(r->others, 1, r->n_others, NULL);
 	return others / (1 + others);
 }
 
 /* -max z. Hendrycks et al. 2022, section 3. */
-static double maxlogit(const struct row *r, const struct options *o, float *room)
+static double maxlogit(const struct row *r, const struct options *o)
 {
-	(void)o, (void)room;
-	return -(double)r->z[r->top];
+	(void)o;
+	return -(double)r->largest;
 }
 
 /* -T log sum exp(z/T). Liu et al. 2020, equation 4. */
-static double energy(const struct row *r, const struct options *o, float *room)
+static double energy(const struct row *r, const struct options *o)
 {
-	(void)room;
-	return -((double)r->z[r->top] + o->temperature * log1p(row_others(r, o->temperature)));
+	double others = r->rows->exps(r->others, (float)(1 / o->temperature), r->n_others, NULL);
+	return -((double)r->largest + o->temperature * log1p(others));
 }
 
 /* -sum p log p = log(1 + others) - sum e d / (1 + others): two terms of one sign. Shannon 1948. */
-static double entropy(const struct row *r, const struct options *o, float *room)
+static double entropy(const struct row *r, const struct options *o)
 {
-	double others = 0, slope = 0;
+	double slope, others = r->rows->exps(r->others, 1, r->n_others, &slope);
 
-	(void)o, (void)room;
-	for (size_t c = 0; c < r->n; c++) {
-		float d = row_distance(r, c), e = c == r->top ? 0 : expf(d);
-		others += (double)e;
-		slope += e > 0 ? (double)e * (double)d : 0;
-	}
+	(void)o;
 	return log1p(others) - slope / (1 + others);
 }
 
 /* log of the sum of exp(d), relative to the largest: holds where exp(d) itself would be zero. */
-static double log_sum(const float *d, size_t n)
+static double log_sum(const struct row *r)
 {
-	float largest = -INFINITY;
+	float second = r->rows->most(r->others, r->n_others), up[256];
 	double sum = 0;
 
-	for (size_t i = 0; i < n; i++)
-		largest = d[i] > largest ? d[i] : largest;
-	for (size_t i = 0; i < n && largest > -INFINITY; i++)
-		sum += (double)expf(d[i] - largest);
-	return (double)largest + log(sum);
+	if (!(second > -INFINITY))
+		return -INFINITY;
+	for (size_t from = 0; from < r->n_others; from += 256) {
+		size_t n = r->n_others - from < 256 ? r->n_others - from : 256;
+		r->rows->minus(r->others + from, second, up, n);
+		sum += r->rows->exps(up, 1, n, NULL);
+	}
+	return (double)second + log(sum);
+}
+
+static float negative(uint32_t bits)
+{
+	float x;
+
+	memcpy(&x, &bits, sizeof x);
+	return -x;
+}
+
+/* A floor with at most k distances above it, and as many of those at the floor itself as make it k: by halving the range of
+ * bits, in which the numbers below zero are ordered. */
+static float floor_find(const struct row *r, size_t k)
+{
+	uint32_t low = 0, high = 0x7f800000;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		size_t n = r->rows->count(r->others, r->n_others, negative(middle));
+		if (n == k)
+			return negative(middle + 1);
+		if (n > k)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return negative(low);
 }
 
 /* sum over the M largest p of p^g (1-p)^g, in logarithms: small p keep their share. Liu et al. 2023, equation 3. */
-static double gen(const struct row *r, const struct options *o, float *room)
+static double gen(const struct row *r, const struct options *o)
 {
-	size_t most = o->most < r->n ? o->most : r->n, n = 0;
-
-	for (size_t c = 0; c < r->n; c++)
-		if (c != r->top)
-			room[n++] = row_distance(r, c);
-	double log_others = log_sum(room, n), log_total = log1p(exp(log_others));
+	size_t k = o->most - 1 < r->n_others ? o->most - 1 : r->n_others;
+	double log_others = log_sum(r), log_total = log1p(exp(log_others));
 	/* The top class: log p = -log_total, log(1 - p) = log_others - log_total. */
 	double sum = exp(o->gamma * (log_others - 2 * log_total));
-	float gamma = (float)o->gamma, shift = (float)log_total;
-	top_partition(room, n, most - 1);
-	for (size_t i = 0; i < most - 1; i++) {
-		float log_p = room[i] - shift;
-		sum += (double)expf(gamma * (log_p + logf(1 - expf(log_p))));
-	}
+	float floor = k == r->n_others ? -INFINITY : floor_find(r, k), gamma = (float)o->gamma, shift = (float)log_total;
+
+	if (k == 0)
+		return sum;
+	sum += r->rows->powers(r->others, r->n_others, floor, shift, gamma);
+	size_t above = k == r->n_others ? k : r->rows->count(r->others, r->n_others, nextafterf(floor, INFINITY));
+	if (above < k)
+		sum += (double)(k - above) * r->rows->powers(&floor, 1, -INFINITY, shift, gamma);
 	return sum;
 }
 
-typedef double row_function(const struct row *r, const struct options *o, float *room);
+typedef double row_function(const struct row *r, const struct options *o);
 
 static int rows_score(row_function *function, const struct options *o, const struct oodd_batch *batch, float *scores, uint8_t *status)
 {
 	size_t width = batch->logits.width;
-	float few[1024], *room = width <= 1024 ? few : malloc(width * sizeof *room);
+	float few[1024];
+	struct row r = {.rows = rows_for(PRODUCT_BEST), .others = width <= 1024 ? few : malloc(width * sizeof *r.others)};
 
-	if (!room)
+	if (!r.others)
 		return -ENOMEM;
 	for (size_t i = 0; i < batch->n; i++) {
-		struct row r;
 		if (status[i] == OODD_ROW_UNSCORED)
 			continue;
 		if (!row_find(&r, oodd_row(batch->logits, i), width))
 			status[i] = OODD_ROW_UNSCORED;
 		else
-			scores[i] = (float)function(&r, o, room);
+			scores[i] = (float)function(&r, o);
 	}
-	if (room != few)
-		free(room);
+	if (r.others != few)
+		free(r.others);
 	return 0;
+}
+
+/* The class with the largest logit that is not among the n told. */
+static size_t class_next(const float *z, size_t width, const struct oodd_reason *told, size_t n)
+{
+	size_t best = SIZE_MAX;
+
+	for (size_t c = 0; c < width; c++) {
+		bool known = false;
+		for (size_t i = 0; i < n; i++)
+			known |= told[i].index == (int64_t)c;
+		if (!known && (best == SIZE_MAX || z[c] > z[best]))
+			best = c;
+	}
+	return best;
 }
 
 /* Which classes share the probability: the largest first. */
 static int row_explain(const void *state, const struct oodd_batch *batch, size_t row, struct oodd_reason *reasons, size_t n)
 {
-	struct row r;
-	size_t found = 0;
+	const float *z = oodd_row(batch->logits, row);
+	size_t width = batch->logits.width, found = 0;
+	struct row r = {.rows = rows_for(PRODUCT_BEST), .others = malloc((width + 1) * sizeof *r.others)};
 
 	(void)state;
-	if (!row_find(&r, oodd_row(batch->logits, row), batch->logits.width))
-		return 0;
-	double total = 1 + row_others(&r, 1);
-	for (; found < n && found < r.n && found < 16; found++) {
-		size_t best = SIZE_MAX;
-		for (size_t c = 0; c < r.n; c++) {
-			bool told = false;
-			for (size_t i = 0; i < found; i++)
-				told |= reasons[i].index == (int64_t)c;
-			if (!told && (best == SIZE_MAX || r.z[c] > r.z[best]))
-				best = c;
+	if (!r.others)
+		return -ENOMEM;
+	if (row_find(&r, z, width)) {
+		double total = 1 + r.rows->exps(r.others, 1, r.n_others, NULL);
+		for (; found < n && found < width && found < MOST_REASONS; found++) {
+			size_t class = class_next(z, width, reasons, found);
+			reasons[found] = (struct oodd_reason){OODD_REASON_CLASS, (int64_t)class, exp((double)(z[class] - r.largest)) / total};
 		}
-		reasons[found] = (struct oodd_reason){OODD_REASON_CLASS, (int64_t)best, (double)expf(row_distance(&r, best)) / total};
 	}
+	free(r.others);
 	return (int)found;
 }
 

@@ -25,11 +25,16 @@
 #include "mahalanobis/shares.h"
 
 #define MAGIC "oodmah01"
-#define BLOCK 96 /* rows at a time: with what is made of them they stay in the second cache */
+/* Rows at a time: with what is made of them they fill half a megabyte of the second cache, and are worth streaming W for. */
+#define BLOCK_BYTES (512 * 1024)
+#define LEAST_BLOCK 96
+#define MOST_BLOCK 384
 
 struct state {
 	size_t d, n_classes;
+	size_t block;        /* rows at a time: a multiple of 12 */
 	bool normalise;
+	const struct rows *rows;
 	int32_t *class_index;
 	float *mean;         /* d */
 	float *class_mean;   /* n_classes x d, less the mean */
@@ -145,7 +150,7 @@ static int classes_open(struct state *s)
 		product_f32_rows(s->whiten, s->class_mean, d, s->n_classes, s->centre);
 		for (size_t c = 0; c < s->n_classes; c++) {
 			const float *centre = memcpy(packed + c * d, s->centre + c * stride, d * sizeof *packed);
-			bias[c] = (float)(-row_squares(centre, d) / 2);
+			bias[c] = (float)(-s->rows->squares(centre, d) / 2);
 			most = -2 * bias[c] > most ? -2 * bias[c] : most;
 		}
 		/* What rounding can do to a sum of d products of such lengths, generously. */
@@ -155,6 +160,14 @@ static int classes_open(struct state *s)
 	free(packed);
 	free(bias);
 	return !s->classes ? -ENOMEM : isfinite(most) ? 0 : -EINVAL;
+}
+
+static void block_plan(struct state *s)
+{
+	size_t row = (s->d + product_f32_stride(s->whiten) + product_f32_stride(s->classes)) * sizeof(float);
+	size_t rows = BLOCK_BYTES / row / 12 * 12;
+
+	s->block = rows < LEAST_BLOCK ? LEAST_BLOCK : rows > MOST_BLOCK ? MOST_BLOCK : rows;
 }
 
 static int mahalanobis_open(const struct oodd_host *host, const void *bytes, size_t n, void **ret_state)
@@ -169,6 +182,7 @@ static int mahalanobis_open(const struct oodd_host *host, const void *bytes, siz
 		return -ENOMEM;
 	size_t d = s->d = head.width, c = s->n_classes = head.rows, corner = d * (d + 1) / 2;
 	s->normalise = head.flags & 1;
+	s->rows = rows_for(PRODUCT_BEST);
 	s->class_index = bytes_take(&b, c, sizeof *s->class_index);
 	s->mean = bytes_take(&b, d, sizeof *s->mean);
 	s->class_mean = bytes_take(&b, c * d, sizeof *s->class_mean);
@@ -179,11 +193,13 @@ static int mahalanobis_open(const struct oodd_host *host, const void *bytes, siz
 		s->whiten = whiten_open(triangle, d);
 	free(triangle);
 	int r = !good ? -EINVAL : !s->whiten ? -ENOMEM : classes_open(s);
-	if (r)
+	if (r) {
 		mahalanobis_close(s);
-	else
-		*ret_state = s;
-	return r;
+		return r;
+	}
+	block_plan(s);
+	*ret_state = s;
+	return 0;
 }
 
 /* ---- score ---- */
@@ -212,27 +228,27 @@ static bool scratch_open(struct scratch *w, const struct state *s, size_t rows)
 /* False where the row cannot be scored. */
 static bool row_prepare(const struct state *s, const float *x, float *to)
 {
-	double squares = row_squares(x, s->d);
+	double squares = s->rows->squares(x, s->d);
 	double scale = s->normalise ? 1 / sqrt(squares) : 1;
 
 	if (!isfinite(squares) || !isfinite(scale)) {
 		memset(to, 0, s->d * sizeof *to);
 		return false;
 	}
-	row_shift(x, (float)scale, s->mean, to, s->d);
+	s->rows->shift(x, (float)scale, s->mean, to, s->d);
 	return true;
 }
 
 /* Distance to the nearest class: of those that look nearest, measured directly. Equal ones: the first. */
 static float row_nearest(const struct state *s, const float *y, const float *near, unsigned *some, size_t *ret_class)
 {
-	float best = INFINITY, floor = row_most(near, s->n_classes) - s->margin;
-	size_t stride = product_f32_stride(s->whiten), n = product_f32_above(s->classes, near, product_f32_stride(s->classes),
-		nextafterf(floor, -INFINITY), some);
+	float best = INFINITY, most = s->rows->most(near, s->n_classes), floor = most - s->margin;
+	size_t stride = product_f32_stride(s->whiten);
+	size_t n = s->rows->above(near, s->n_classes, floor < most ? floor : nextafterf(most, -INFINITY), some);
 
 	*ret_class = 0;
-	for (size_t i = 0; i < n && some[i] < s->n_classes; i++) {
-		float distance = row_distance(y, s->centre + some[i] * stride, s->d);
+	for (size_t i = 0; i < n; i++) {
+		float distance = s->rows->distance(y, s->centre + some[i] * stride, s->d);
 		if (distance < best) {
 			best = distance;
 			*ret_class = some[i];
@@ -269,10 +285,10 @@ static int mahalanobis_score(const void *state, const struct oodd_batch *batch, 
 		return 0;
 	if (!s || batch->embedding.width != s->d)
 		return -EINVAL;
-	if (!scratch_open(&w, s, batch->n < BLOCK ? batch->n : BLOCK))
+	if (!scratch_open(&w, s, batch->n < s->block ? batch->n : s->block))
 		return -ENOMEM;
-	for (size_t from = 0; from < batch->n; from += BLOCK)
-		block_score(s, batch, from, batch->n - from < BLOCK ? batch->n - from : BLOCK, &w, scores, status);
+	for (size_t from = 0; from < batch->n; from += s->block)
+		block_score(s, batch, from, batch->n - from < s->block ? batch->n - from : s->block, &w, scores, status);
 	free(w.x);
 	return 0;
 }

@@ -21,7 +21,7 @@
 static bool row_take(const struct oodd_batch *b, size_t i, size_t d, bool normalise, double *to, int32_t *ret_class)
 {
 	const float *x = oodd_row(b->embedding, i);
-	double squares = row_squares(x, d);
+	double squares = rows_for(PRODUCT_BEST)->squares(x, d);
 
 	*ret_class = b->predicted ? b->predicted[i] : -1;
 	if (!isfinite(squares) || *ret_class < 0 || *ret_class >= MOST_CLASSES || (normalise && squares == 0))

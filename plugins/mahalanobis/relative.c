@@ -37,6 +37,7 @@ const struct oodd_option mahalanobis_options[] = {
 struct state {
 	size_t d, n_classes;
 	bool normalise;
+	const struct rows *rows;
 	int32_t *class_index;
 	double *mean;        /* d */
 	double *class_mean;  /* n_classes x d, less the mean */
@@ -178,6 +179,7 @@ static int relative_open(const struct oodd_host *host, const void *bytes, size_t
 		return -ENOMEM;
 	size_t d = s->d = head.width, c = s->n_classes = head.rows;
 	s->normalise = head.flags & 1;
+	s->rows = rows_for(PRODUCT_BEST);
 	s->mean = bytes_take(&b, d, sizeof *s->mean);
 	s->class_mean = bytes_take(&b, c * d, sizeof *s->class_mean);
 	double *v = bytes_take(&b, d * d, sizeof *v);
@@ -216,7 +218,7 @@ static bool scratch_open(struct scratch *w, const struct state *s, size_t rows)
 
 static bool row_prepare(const struct state *s, const float *x, double *to)
 {
-	double length = row_squares(x, s->d);
+	double length = s->rows->squares(x, s->d);
 	double scale = s->normalise ? 1 / sqrt(length) : 1;
 	bool usable = isfinite(length) && isfinite(scale);
 
@@ -239,7 +241,7 @@ static double row_relative(const struct state *s, const double *y, size_t class)
 {
 	const double *centre = s->centre + class * product_f64_stride(s->whiten);
 
-	return row_distance_f64(y, centre, s->d) - row_weighted_f64(y, s->inverse, s->d);
+	return s->rows->distance_f64(y, centre, s->d) - s->rows->weighted_f64(y, s->inverse, s->d);
 }
 
 static void block_score(const struct state *s, const struct oodd_batch *batch, size_t from, size_t n, const struct scratch *w,
