@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The configuration file is Lua that runs once, in the sandbox, and leaves plain data behind: each word (source "x" {...}, state =
- * "...") is noted with its line as it is said. When the script has ended, what was noted is checked against the tables of
- * config_keys.c, so that all mistakes are found in one go. */
+ * The configuration file is Lua that runs once, in the sandbox, and leaves plain data behind: each
+ * word (source "x" {...}, state =
+ * "...") is noted with its line as it is said. When the script has ended, what was noted is checked
+ * against the tables of config_keys.c, so that all mistakes are found in one go. */
 #include "config_parts.h"
 
 #include "base/log.h"
@@ -23,7 +24,7 @@ struct block {
 	const struct config_word *word;
 	char *name;
 	int line;
-	bool whole;              /* its table came */
+	bool whole; /* its table came */
 	struct value table;
 };
 
@@ -32,10 +33,10 @@ struct evaluation {
 	struct arena *arena;
 	const char *text;
 	size_t n_text;
-	struct lines *lines;     /* made at the first word: by then the text has been compiled */
+	struct lines *lines; /* made at the first word: by then the text has been compiled */
 	struct block *blocks;
 	size_t n_blocks;
-	struct value settings;   /* a table: what was assigned */
+	struct value settings; /* a table: what was assigned */
 };
 
 static struct evaluation *evaluation_of(lua_State *L)
@@ -81,22 +82,28 @@ static int on_table(lua_State *L)
 {
 	struct evaluation *v = evaluation_of(L);
 	struct block *b = &v->blocks[lua_tointeger(L, lua_upvalueindex(1))];
-	struct value_options o = {.lines = v->lines, .entry = lines_block(v->lines, b->word->word, b->name, b->line), .line = b->line};
+	struct value_options o = {.lines = v->lines,
+		.entry = lines_block(v->lines, b->word->word, b->name, b->line),
+		.line = b->line};
 	struct error e;
 
 	if (lua_type(L, 1) != LUA_TTABLE)
-		table_wrong(&v->reading, b->line, "%s \"%s\" must be followed by a table: %s", b->word->word, b->name, b->word->example);
+		table_wrong(&v->reading, b->line, "%s \"%s\" must be followed by a table: %s",
+			b->word->word, b->name, b->word->example);
 	else if (b->whole)
-		table_wrong(&v->reading, sandbox_line(L), "%s \"%s\" is followed by two tables", b->word->word, b->name);
+		table_wrong(&v->reading, sandbox_line(L), "%s \"%s\" is followed by two tables",
+			b->word->word, b->name);
 	else if (!value_read(L, 1, &o, v->arena, &b->table, &e))
-		table_wrong(&v->reading, b->line, "%s \"%s\" holds %s", b->word->word, b->name, e.text);
+		table_wrong(
+			&v->reading, b->line, "%s \"%s\" holds %s", b->word->word, b->name, e.text);
 	b->whole = true;
 	return 0;
 }
 
 static int on_unknown(lua_State *L)
 {
-	lua_pushcfunction(L, on_unknown); /* so that unknown "name" {...} is one mistake, and the script goes on */
+	lua_pushcfunction(L, on_unknown); /* so that unknown "name" {...} is one mistake, and the
+					     script goes on */
 	return 1;
 }
 
@@ -109,12 +116,14 @@ static int on_block(lua_State *L)
 	const char *name = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &n) : NULL;
 
 	if (!name || n == 0 || n > 128 || strlen(name) != n) {
-		table_wrong(&v->reading, sandbox_line(L), "%s wants a name of 1 to 128 bytes: %s", word->word, word->example);
+		table_wrong(&v->reading, sandbox_line(L), "%s wants a name of 1 to 128 bytes: %s",
+			word->word, word->example);
 		return on_unknown(L);
 	}
 	if (v->n_blocks == MOST_BLOCKS)
 		return luaL_error(L, "more than %d blocks", MOST_BLOCKS);
-	v->blocks[v->n_blocks] = (struct block){.word = word, .name = arena_span(v->arena, name, n), .line = sandbox_line(L)};
+	v->blocks[v->n_blocks] = (struct block){
+		.word = word, .name = arena_span(v->arena, name, n), .line = sandbox_line(L)};
 	lua_pushinteger(L, (lua_Integer)v->n_blocks++);
 	lua_pushcclosure(L, on_table, 1);
 	return 1;
@@ -139,7 +148,8 @@ static void note_setting(lua_State *L, struct evaluation *v, const char *name, i
 		return;
 	}
 	if (!adds_up) {
-		table_wrong(&v->reading, o.line, "'%s' is set a second time; the first was at line %d", name, item->line);
+		table_wrong(&v->reading, o.line,
+			"'%s' is set a second time; the first was at line %d", name, item->line);
 		return;
 	}
 	/* One list of the two: texts, or whatever else they are, for table_read to judge. */
@@ -147,7 +157,8 @@ static void note_setting(lua_State *L, struct evaluation *v, const char *name, i
 	struct value *items = arena_alloc(v->arena, (item->n + said.n + 2) * sizeof *items);
 	size_t n = 0;
 	for (size_t i = 0; i < 2; i++) {
-		const struct value *from = parts[i]->type == VALUE_TABLE ? parts[i]->items : parts[i];
+		const struct value *from =
+			parts[i]->type == VALUE_TABLE ? parts[i]->items : parts[i];
 		size_t n_from = parts[i]->type == VALUE_TABLE ? parts[i]->n : 1;
 
 		for (size_t j = 0; j < n_from; j++) {
@@ -181,7 +192,8 @@ static int on_read(lua_State *L)
 		lua_pushvalue(L, 2);
 		lua_pushcclosure(L, on_setting, 1);
 	} else {
-		table_wrong(&v->reading, sandbox_line(L), "unknown word '%.60s'%s", name, nearest_word(name, hint, sizeof hint));
+		table_wrong(&v->reading, sandbox_line(L), "unknown word '%.60s'%s", name,
+			nearest_word(name, hint, sizeof hint));
 		lua_pushcfunction(L, on_unknown);
 	}
 	return 1;
@@ -198,16 +210,19 @@ static int on_assign(lua_State *L)
 	if (is_setting(name))
 		note_setting(L, v, name, 3);
 	else if (word)
-		table_wrong(&v->reading, sandbox_line(L), "'%s' is not assigned to; write %s", name, word->example);
+		table_wrong(&v->reading, sandbox_line(L), "'%s' is not assigned to; write %s", name,
+			word->example);
 	else
-		table_wrong(&v->reading, sandbox_line(L), "unknown setting '%.60s'%s (a name of your own wants 'local')", name,
+		table_wrong(&v->reading, sandbox_line(L),
+			"unknown setting '%.60s'%s (a name of your own wants 'local')", name,
 			nearest_word(name, hint, sizeof hint));
 	return 0;
 }
 
 static int open_words(lua_State *L)
 {
-	static const luaL_Reg meta[] = {{"__index", on_read}, {"__newindex", on_assign}, {NULL, NULL}};
+	static const luaL_Reg meta[] = {
+		{"__index", on_read}, {"__newindex", on_assign}, {NULL, NULL}};
 
 	lua_pushglobaltable(L);
 	lua_newtable(L);
@@ -227,7 +242,8 @@ static void evaluate(struct evaluation *v)
 
 	if (sandbox_open(v->reading.file, &limits, &s, &e) == 0) {
 		sandbox_owner_set(s, v);
-		if (sandbox_run(s, open_words, NULL, 0, &e) == 0 && sandbox_load(s, v->text, v->n_text, &e) == 0) {
+		if (sandbox_run(s, open_words, NULL, 0, &e) == 0 &&
+			sandbox_load(s, v->text, v->n_text, &e) == 0) {
 			sandbox_close(s);
 			return;
 		}
@@ -249,7 +265,8 @@ static void on_filled(void *context, const void *member, int line)
 
 int config_line(const struct config *c, const void *member)
 {
-	for (size_t i = 0; i < c->n_origins; i++) /* the first key of a table shares its address, and was told before it */
+	for (size_t i = 0; i < c->n_origins;
+		i++) /* the first key of a table shares its address, and was told before it */
 		if (c->origins[i].member == member)
 			return c->origins[i].line;
 	return 0;
@@ -269,13 +286,16 @@ static void fill_blocks(struct evaluation *v, struct config *c, const struct con
 		if (b->word != word)
 			continue;
 		if (!b->whole)
-			table_wrong(&v->reading, b->line, "%s \"%s\" must be followed by a table: %s", word->word, b->name, word->example);
+			table_wrong(&v->reading, b->line,
+				"%s \"%s\" must be followed by a table: %s", word->word, b->name,
+				word->example);
 		if (!b->whole || b->table.type != VALUE_TABLE)
 			continue;
 		(*n_list)++;
 		*(char **)(to + word->name) = mem_copy_text(b->name);
 		*(char **)(to + word->where) = mem_format("%s:%d", c->file, b->line);
-		snprintf(v->reading.what, sizeof v->reading.what, "%s \"%s\": ", word->word, b->name);
+		snprintf(v->reading.what, sizeof v->reading.what, "%s \"%s\": ", word->word,
+			b->name);
 		table_read(&v->reading, &b->table, word->keys, word->n_keys, to);
 		v->reading.what[0] = '\0';
 	}
@@ -317,7 +337,8 @@ static void fill(struct evaluation *v, struct config *c)
 static char *folder_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *folder = slash ? mem_copy_span(path, slash == path ? 1 : (size_t)(slash - path)) : mem_copy_text(".");
+	char *folder = slash ? mem_copy_span(path, slash == path ? 1 : (size_t)(slash - path))
+			     : mem_copy_text(".");
 	char *whole = realpath(folder, NULL);
 
 	if (!whole)
@@ -326,7 +347,8 @@ static char *folder_of(const char *path)
 	return whole;
 }
 
-/* Mistakes in the order of their lines: they were found word by word. Lines without a number come last. */
+/* Mistakes in the order of their lines: they were found word by word. Lines without a number come
+ * last. */
 static int compare_lines(const void *a_, const void *b_)
 {
 	const struct {
@@ -367,17 +389,22 @@ static void sort_errors(const char *file, struct buf *errors)
 	free(rows);
 }
 
-static int read_text(const char *path, const char *text, size_t n, struct config **ret, struct buf *errors)
+static int read_text(
+	const char *path, const char *text, size_t n, struct config **ret, struct buf *errors)
 {
 	struct config *c = mem_zero(1, sizeof *c);
 	struct buf wrong = BUF_EMPTY;
-	struct evaluation v = {.text = text, .n_text = n, .arena = arena_open(), .reading = {.file = path, .errors = &wrong}};
+	struct evaluation v = {.text = text,
+		.n_text = n,
+		.arena = arena_open(),
+		.reading = {.file = path, .errors = &wrong}};
 	char *folder = folder_of(path);
 
 	c->file = mem_copy_text(path);
 	v.reading.folder = folder;
 	v.blocks = mem_zero(MOST_BLOCKS, sizeof *v.blocks);
-	v.settings = (struct value){.type = VALUE_TABLE, .items = arena_alloc(v.arena, 64 * sizeof(struct value))};
+	v.settings = (struct value){
+		.type = VALUE_TABLE, .items = arena_alloc(v.arena, 64 * sizeof(struct value))};
 	evaluate(&v);
 	fill(&v, c);
 	lines_close(v.lines);

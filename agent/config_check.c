@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a configuration promises beyond its single values: names said once, endpoints that can be reached in the way their kind wants,
- * files that are there, secrets that are kept. And the end of a configuration. */
+ * What a configuration promises beyond its single values: names said once, endpoints that can be
+ * reached in the way their kind wants, files that are there, secrets that are kept. And the end of
+ * a configuration. */
 #include "config_parts.h"
 
 #include "base/place.h"
@@ -32,10 +33,13 @@ static void check_names(struct reading *r, const struct config *c, const struct 
 		for (size_t j = 0; j < i; j++) {
 			const char *a = list + i * word->size, *b = list + j * word->size;
 
-			if (strcmp(*(char *const *)(a + word->name), *(char *const *)(b + word->name)) != 0)
+			if (strcmp(*(char *const *)(a + word->name),
+				    *(char *const *)(b + word->name)) != 0)
 				continue;
-			table_wrong(r, line_of(*(char *const *)(a + word->where)), "%s \"%s\" is there twice; the first is at line %d",
-				word->word, *(char *const *)(a + word->name), line_of(*(char *const *)(b + word->where)));
+			table_wrong(r, line_of(*(char *const *)(a + word->where)),
+				"%s \"%s\" is there twice; the first is at line %d", word->word,
+				*(char *const *)(a + word->name),
+				line_of(*(char *const *)(b + word->where)));
 			break;
 		}
 	}
@@ -44,21 +48,24 @@ static void check_names(struct reading *r, const struct config *c, const struct 
 static void check_source(struct reading *r, const struct config *c, const struct source_config *s)
 {
 	if (s->paths && s->n_paths == 0)
-		table_wrong(r, config_line(c, &s->paths), "path is an empty list: nothing would be followed");
+		table_wrong(r, config_line(c, &s->paths),
+			"path is an empty list: nothing would be followed");
 }
 
 static void check_model(struct reading *r, const struct config *c, const struct model_config *m)
 {
 	if (m->lateness_us > 100 * m->window_us)
-		table_wrong(r, config_line(c, &m->lateness_us), "lateness is more than a hundred windows long");
+		table_wrong(r, config_line(c, &m->lateness_us),
+			"lateness is more than a hundred windows long");
 }
 
 /* What each kind wants besides its name. Any other kind is a script too, and wants a url. */
 static const struct kind {
 	const char *name;
 	bool script, url, path;
-} kinds[] = {{.name = "alertmanager", .script = true, .url = true}, {.name = "webhook", .script = true, .url = true},
-	{.name = "file", .path = true}, {.name = "stdout"}};
+} kinds[] = {{.name = "alertmanager", .script = true, .url = true},
+	{.name = "webhook", .script = true, .url = true}, {.name = "file", .path = true},
+	{.name = "stdout"}};
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
 static const struct kind *find_kind(const char *name)
@@ -102,8 +109,8 @@ static void report_kind(struct reading *r, int line, const char *kind)
 
 	for (size_t i = 0; i < n; i++)
 		buf_format(&list, "%s%s", i ? ", " : "", names[i]);
-	table_wrong(r, line, "unknown kind '%.60s'%s (one of: %s, or a path to a script of yours)", kind,
-		table_nearest(kind, names, n, hint, sizeof hint), buf_cstr(&list));
+	table_wrong(r, line, "unknown kind '%.60s'%s (one of: %s, or a path to a script of yours)",
+		kind, table_nearest(kind, names, n, hint, sizeof hint), buf_cstr(&list));
 	buf_done(&list);
 	globfree(&g);
 }
@@ -111,7 +118,8 @@ static void report_kind(struct reading *r, int line, const char *kind)
 /* The script behind a kind: a path when it looks like one, else a shipped one. */
 static void find_script(struct reading *r, const struct config *c, struct endpoint_config *e)
 {
-	bool is_path = strchr(e->kind, '/') || (strlen(e->kind) > 4 && strcmp(e->kind + strlen(e->kind) - 4, ".lua") == 0);
+	bool is_path = strchr(e->kind, '/') ||
+		       (strlen(e->kind) > 4 && strcmp(e->kind + strlen(e->kind) - 4, ".lua") == 0);
 	char *name = mem_format("endpoints/%s.lua", e->kind);
 
 	e->script = is_path ? table_path(r, e->kind) : place_script(name);
@@ -119,28 +127,36 @@ static void find_script(struct reading *r, const struct config *c, struct endpoi
 	if (access(e->script, R_OK) == 0)
 		return;
 	if (is_path || find_kind(e->kind))
-		table_wrong(r, config_line(c, &e->kind), "the script %s cannot be read: %s", e->script, strerror(errno));
+		table_wrong(r, config_line(c, &e->kind), "the script %s cannot be read: %s",
+			e->script, strerror(errno));
 	else
 		report_kind(r, config_line(c, &e->kind), e->kind);
 }
 
-static void check_wants(struct reading *r, const struct config *c, const struct endpoint_config *e, const struct kind *k)
+static void check_wants(struct reading *r, const struct config *c, const struct endpoint_config *e,
+	const struct kind *k)
 {
 	if (k->url && !e->url)
-		table_wrong(r, line_of(e->where), "'url' is missing; kind \"%s\" sends requests to it", e->kind);
+		table_wrong(r, line_of(e->where),
+			"'url' is missing; kind \"%s\" sends requests to it", e->kind);
 	else if (!k->url && e->url)
-		table_wrong(r, config_line(c, &e->url), "url means nothing to kind \"%s\"", e->kind);
+		table_wrong(
+			r, config_line(c, &e->url), "url means nothing to kind \"%s\"", e->kind);
 	if (k->path && !e->path)
-		table_wrong(r, line_of(e->where), "'path' is missing; kind \"%s\" writes to it", e->kind);
+		table_wrong(r, line_of(e->where), "'path' is missing; kind \"%s\" writes to it",
+			e->kind);
 	else if (!k->path && e->path)
-		table_wrong(r, config_line(c, &e->path), "path means nothing to kind \"%s\"", e->kind);
+		table_wrong(
+			r, config_line(c, &e->path), "path means nothing to kind \"%s\"", e->kind);
 	if (e->url && strncmp(e->url, "http://", 7) != 0 && strncmp(e->url, "https://", 8) != 0)
-		table_wrong(r, config_line(c, &e->url), "url must begin with http:// or https://, and is \"%.80s\"", e->url);
+		table_wrong(r, config_line(c, &e->url),
+			"url must begin with http:// or https://, and is \"%.80s\"", e->url);
 	else if (e->url && (!e->url[strcspn(e->url, ":") + 3] || strpbrk(e->url, " \t\r\n\"<>")))
 		table_wrong(r, config_line(c, &e->url), "\"%.80s\" is not a URL", e->url);
 }
 
-/* There, a file, readable; for a secret also: nobody but owner and group may read it, nobody but the owner may write it. */
+/* There, a file, readable; for a secret also: nobody but owner and group may read it, nobody but
+ * the owner may write it. */
 static void check_file(struct reading *r, int line, const char *name, const char *path, bool secret)
 {
 	struct stat st;
@@ -154,7 +170,8 @@ static void check_file(struct reading *r, int line, const char *name, const char
 	else if (access(path, R_OK))
 		table_wrong(r, line, "%s: %s: %s", name, path, strerror(errno));
 	else if (secret && (st.st_mode & 037) != 0)
-		table_wrong(r, line, "%s: %s is open to others (mode %04o); chmod 0600 or 0640 it", name, path, st.st_mode & 07777);
+		table_wrong(r, line, "%s: %s is open to others (mode %04o); chmod 0600 or 0640 it",
+			name, path, st.st_mode & 07777);
 	else if (secret && st.st_size == 0)
 		table_wrong(r, line, "%s: %s is empty", name, path);
 }
@@ -174,7 +191,8 @@ static void check_endpoint(struct reading *r, const struct config *c, struct end
 	check_file(r, config_line(c, &e->ca_file), "ca_file", e->ca_file, false);
 }
 
-/* The globs of `rules` into files. A pattern that matches nothing is a mistake: nothing could raise an alert, which looks like peace. */
+/* The globs of `rules` into files. A pattern that matches nothing is a mistake: nothing could raise
+ * an alert, which looks like peace. */
 static void find_rules(struct reading *r, struct config *c)
 {
 	int line = config_line(c, &c->rules);

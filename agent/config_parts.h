@@ -11,9 +11,9 @@ struct config_word {
 	const char *word;
 	const struct key *keys;
 	size_t n_keys;
-	size_t size;             /* of the struct, 0 for the settings */
-	size_t list, n_list;     /* where struct config holds the blocks and their number */
-	size_t name, where;      /* where a block holds its name and its line */
+	size_t size;         /* of the struct, 0 for the settings */
+	size_t list, n_list; /* where struct config holds the blocks and their number */
+	size_t name, where;  /* where a block holds its name and its line */
 	const char *example;
 };
 extern const struct config_word config_blocks[];
@@ -28,6 +28,23 @@ struct config_table {
 };
 extern const struct config_table config_tables[];
 extern const size_t config_n_tables;
+
+/* config_values.c: see struct key for what each does. */
+void value_read_fields(struct reading *r, const struct key *k, const struct value *v, void *member);
+void value_done_fields(void *member);
+void value_print_fields(const void *member, struct buf *to);
+void value_read_detectors(
+	struct reading *r, const struct key *k, const struct value *v, void *member);
+void value_done_detectors(void *member);
+void value_print_detectors(const void *member, struct buf *to);
+void value_read_rate(struct reading *r, const struct key *k, const struct value *v, void *member);
+void value_print_rate(const void *member, struct buf *to);
+void value_read_shares(struct reading *r, const struct key *k, const struct value *v, void *member);
+void value_print_shares(const void *member, struct buf *to);
+void value_read_headers(
+	struct reading *r, const struct key *k, const struct value *v, void *member);
+void value_done_headers(void *member);
+void value_print_headers(const void *member, struct buf *to);
 
 /* What cannot be seen in one value: duplicates, kinds, files and their modes. */
 void config_check(struct reading *r, struct config *c);

@@ -15,7 +15,8 @@ static void print_origin(void *context, const void *member, struct buf *to)
 		buf_text(to, "default");
 }
 
-static void print_block(const struct config *c, const struct config_word *word, const char *block, struct buf *to)
+static void print_block(
+	const struct config *c, const struct config_word *word, const char *block, struct buf *to)
 {
 	buf_format(to, "\n%s ", word->word);
 	table_print_text(to, *(char *const *)(block + word->name));
@@ -26,11 +27,16 @@ static void print_block(const struct config *c, const struct config_word *word, 
 
 void config_effective(const struct config *c, struct buf *to)
 {
-	buf_format(to, "-- The configuration of %s with all defaults; behind each value where it came from.\n", c->file);
-	table_print(config_settings.keys, config_settings.n_keys, c, "", "", print_origin, (void *)c, to);
+	buf_format(to,
+		"-- The configuration of %s with all defaults; behind each value where it came "
+		"from.\n",
+		c->file);
+	table_print(config_settings.keys, config_settings.n_keys, c, "", "", print_origin,
+		(void *)c, to);
 	for (size_t i = 0; i < config_n_tables; i++) {
 		buf_format(to, "%s = {\n", config_tables[i].name);
-		table_print(config_tables[i].keys, config_tables[i].n_keys, c, "\t", ",", print_origin, (void *)c, to);
+		table_print(config_tables[i].keys, config_tables[i].n_keys, c, "\t", ",",
+			print_origin, (void *)c, to);
 		buf_text(to, "}\n");
 	}
 	for (size_t i = 0; i < config_n_blocks; i++) {

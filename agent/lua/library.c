@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The words of a sandbox that are not about strings or tables: what Lua's own library offers, less what leaves the sandbox,
- * outlives the budget, or differs from run to run. */
+ * The words of a sandbox that are not about strings or tables: what Lua's own library offers, less
+ * what leaves the sandbox, outlives the budget, or differs from run to run. */
 #include "lua/sandbox.h"
 
 #include "base/words.h"
@@ -28,16 +28,17 @@ static int protected_pcall(lua_State *L)
 	return lua_gettop(L);
 }
 
-/* The handler runs after the error, not inside it: there, hooks are switched off and it could run for ever. */
+/* The handler runs after the error, not inside it: there, hooks are switched off and it could run
+ * for ever. */
 static int protected_xpcall(lua_State *L)
 {
 	int status;
 
 	luaL_checktype(L, 2, LUA_TFUNCTION);
-	lua_pushvalue(L, 2);   /* f h args... h */
+	lua_pushvalue(L, 2); /* f h args... h */
 	lua_replace(L, 2);
 	lua_pushvalue(L, 1);
-	lua_insert(L, 3);      /* f h f args... */
+	lua_insert(L, 3); /* f h f args... */
 	status = lua_pcall(L, lua_gettop(L) - 3, LUA_MULTRET, 0);
 	if (status != LUA_OK) {
 		sandbox_pass_on(L, status);
@@ -63,8 +64,9 @@ static int plain_tostring(lua_State *L)
 	return 1;
 }
 
-static const char *const metamethods[] = {"__index", "__call", "__tostring", "__name", "__len", "__eq", "__lt", "__le",
-	"__unm", "__add", "__sub", "__mul", "__div", "__mod", "__pow", "__idiv", "__concat"};
+static const char *const metamethods[] = {"__index", "__call", "__tostring", "__name", "__len",
+	"__eq", "__lt", "__le", "__unm", "__add", "__sub", "__mul", "__div", "__mod", "__pow",
+	"__idiv", "__concat"};
 
 static int is_metamethod(const char *name)
 {
@@ -101,7 +103,8 @@ static int checked_setmetatable(lua_State *L)
 	luaL_checktype(L, 1, LUA_TTABLE);
 	luaL_checktype(L, 2, LUA_TTABLE);
 	if (lua_getmetatable(L, 1))
-		return luaL_error(L, "setmetatable: the table has a metatable already, and it cannot be changed");
+		return luaL_error(L, "setmetatable: the table has a metatable already, and it "
+				     "cannot be changed");
 	lua_settop(L, 2);
 	copy_metatable(L);
 	lua_setmetatable(L, 1);
@@ -165,13 +168,18 @@ static int unknown_name(lua_State *L)
 }
 
 static const luaL_Reg own[] = {
-	{"pcall", protected_pcall}, {"xpcall", protected_xpcall}, {"tostring", plain_tostring},
-	{"setmetatable", checked_setmetatable}, {"getmetatable", checked_getmetatable}, {"pairs", sorted_pairs},
+	{"pcall", protected_pcall},
+	{"xpcall", protected_xpcall},
+	{"tostring", plain_tostring},
+	{"setmetatable", checked_setmetatable},
+	{"getmetatable", checked_getmetatable},
+	{"pairs", sorted_pairs},
 	{NULL, NULL},
 };
 static const char *const lent[] = {"assert", "error", "ipairs", "select", "type", NULL};
-static const char *const lent_math[] = {"abs", "acos", "asin", "atan", "ceil", "cos", "exp", "floor", "fmod", "huge", "log", "max",
-	"maxinteger", "min", "mininteger", "modf", "pi", "sin", "sqrt", "tan", "tointeger", "type", "ult", NULL};
+static const char *const lent_math[] = {"abs", "acos", "asin", "atan", "ceil", "cos", "exp",
+	"floor", "fmod", "huge", "log", "max", "maxinteger", "min", "mininteger", "modf", "pi",
+	"sin", "sqrt", "tan", "tointeger", "type", "ult", NULL};
 
 /* The time a function of Lua's own library takes grows with the texts it is given. */
 static int charged(lua_State *L)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A reader of Lua tokens that keeps one kind of thing: `{`, and the keys and items between it and its `}`. Whatever stands elsewhere is
- * walked over, with just enough grammar (brackets, and the words that want an `end`) not to take a comma inside a function
- * for one of the table. The text was compiled before, so it is known to be Lua. */
+ * A reader of Lua tokens that keeps one kind of thing: `{`, and the keys and items between it and
+ * its `}`. Whatever stands elsewhere is walked over, with just enough grammar (brackets, and the
+ * words that want an `end`) not to take a comma inside a function for one of the table. The text
+ * was compiled before, so it is known to be Lua. */
 #include "lua/lines.h"
 
 #include "base/mem.h"
@@ -12,9 +13,10 @@
 #include <string.h>
 
 enum {
-	NEST = 64,              /* deeper constructors are walked over */
-	MOST_ENTRIES = 20000,   /* what stands behind has no line of its own */
-	PARENT_NONE = -1, PARENT_OTHER = -2,
+	NEST = 64,            /* deeper constructors are walked over */
+	MOST_ENTRIES = 20000, /* what stands behind has no line of its own */
+	PARENT_NONE = -1,
+	PARENT_OTHER = -2,
 };
 
 struct token {
@@ -22,13 +24,14 @@ struct token {
 	const char *at;
 	size_t n;
 	int line;
-	char mark;             /* of TOKEN_OTHER: its character; '=' only when alone */
+	char mark; /* of TOKEN_OTHER: its character; '=' only when alone */
 };
 
 struct entry {
-	int parent;            /* entry, or PARENT_NONE: the argument of a word, then key is the word and name its name */
+	int parent; /* entry, or PARENT_NONE: the argument of a word, then key is the word and name
+		       its name */
 	int line;
-	size_t item;           /* from 1 for list items, 0 for keys */
+	size_t item; /* from 1 for list items, 0 for keys */
 	char *key, *name;
 };
 
@@ -91,7 +94,8 @@ static void skip_blank(struct reader *r)
 			r->at++;
 		} else if (r->end - r->at >= 2 && r->at[0] == '-' && r->at[1] == '-') {
 			r->at += 2;
-			if (r->at < r->end && *r->at == '[' && (level = long_bracket(r->at, r->end)) >= 0)
+			if (r->at < r->end && *r->at == '[' &&
+				(level = long_bracket(r->at, r->end)) >= 0)
 				skip_long(r, level);
 			else
 				while (r->at < r->end && *r->at != '\n')
@@ -175,7 +179,8 @@ static bool is_word(const struct token *t, const char *words)
 	return strstr(words, padded) != NULL;
 }
 
-static int add(struct lines *l, int parent, int line, const struct token *key, const struct token *name, size_t item)
+static int add(struct lines *l, int parent, int line, const struct token *key,
+	const struct token *name, size_t item)
 {
 	if (l->n == MOST_ENTRIES)
 		return PARENT_OTHER;
@@ -183,8 +188,11 @@ static int add(struct lines *l, int parent, int line, const struct token *key, c
 		l->room = l->room ? 2 * l->room : 64;
 		l->entries = mem_grow(l->entries, (size_t)l->room, sizeof *l->entries);
 	}
-	l->entries[l->n] = (struct entry){.parent = parent, .line = line, .item = item,
-		.key = key ? mem_copy_span(key->at, key->n) : NULL, .name = name ? mem_copy_span(name->at, name->n) : NULL};
+	l->entries[l->n] = (struct entry){.parent = parent,
+		.line = line,
+		.item = item,
+		.key = key ? mem_copy_span(key->at, key->n) : NULL,
+		.name = name ? mem_copy_span(name->at, name->n) : NULL};
 	return l->n++;
 }
 
@@ -201,26 +209,30 @@ static int opener(struct reader *r)
 	}
 	if (b[0].kind == TOKEN_TEXT && b[1].kind == TOKEN_NAME)
 		return add(r->lines, PARENT_NONE, b[1].line, &b[1], &b[0], 0);
-	if (is_mark(b, ')') && b[1].kind == TOKEN_TEXT && b < r->before + 1 && is_mark(&b[2], '(') && b[3].kind == TOKEN_NAME)
+	if (is_mark(b, ')') && b[1].kind == TOKEN_TEXT && b < r->before + 1 &&
+		is_mark(&b[2], '(') && b[3].kind == TOKEN_NAME)
 		return add(r->lines, PARENT_NONE, b[3].line, &b[3], &b[1], 0);
 	return PARENT_OTHER;
 }
 
 static void constructor(struct reader *r, int self);
 
-/* Over a value, to the , ; or } that ends it; `self` is the entry it belongs to. The first token is r->now. */
+/* Over a value, to the , ; or } that ends it; `self` is the entry it belongs to. The first token is
+ * r->now. */
 static void value(struct reader *r, int self)
 {
 	bool first = true;
 
 	for (int open = 0; r->now.kind != TOKEN_END; first = false) {
-		if (open == 0 && (is_mark(&r->now, ',') || is_mark(&r->now, ';') || is_mark(&r->now, '}')))
+		if (open == 0 &&
+			(is_mark(&r->now, ',') || is_mark(&r->now, ';') || is_mark(&r->now, '}')))
 			return;
 		if (is_mark(&r->now, '{') && r->depth < NEST) {
 			constructor(r, first ? self : PARENT_OTHER);
 			continue;
 		}
-		if (is_word(&r->now, " function do if repeat ") || (r->now.mark && strchr("([{", r->now.mark)))
+		if (is_word(&r->now, " function do if repeat ") ||
+			(r->now.mark && strchr("([{", r->now.mark)))
 			open++;
 		if (is_word(&r->now, " end until ") || (r->now.mark && strchr(")]}", r->now.mark)))
 			open--;
@@ -228,7 +240,8 @@ static void value(struct reader *r, int self)
 	}
 }
 
-/* One entry of a constructor: name = value, ["name"] = value, [other] = value, or an item of the list. */
+/* One entry of a constructor: name = value, ["name"] = value, [other] = value, or an item of the
+ * list. */
 static void field(struct reader *r, int self, size_t *item)
 {
 	struct token key = r->now;
@@ -238,7 +251,8 @@ static void field(struct reader *r, int self, size_t *item)
 	if (key.kind == TOKEN_NAME && next(&ahead) && is_mark(&ahead.now, '=')) {
 		*r = ahead;
 		next(r);
-		entry = self == PARENT_OTHER ? PARENT_OTHER : add(r->lines, self, key.line, &key, NULL, 0);
+		entry = self == PARENT_OTHER ? PARENT_OTHER
+					     : add(r->lines, self, key.line, &key, NULL, 0);
 	} else if (is_mark(&key, '[')) {
 		next(r);
 		key = r->now;
@@ -315,7 +329,8 @@ int lines_value(const struct lines *l, const char *word, int line)
 	for (int i = l->n - 1; i >= 0; i--) {
 		const struct entry *e = &l->entries[i];
 
-		if (e->parent == PARENT_NONE && !e->name && e->line <= line && strcmp(e->key, word) == 0)
+		if (e->parent == PARENT_NONE && !e->name && e->line <= line &&
+			strcmp(e->key, word) == 0)
 			return i;
 	}
 	return -1;
@@ -328,7 +343,8 @@ int lines_child(const struct lines *l, int parent, const char *key, size_t item)
 
 		if (e->parent == PARENT_NONE)
 			break;
-		if (e->parent == parent && (key ? e->key && strcmp(e->key, key) == 0 : e->item == item))
+		if (e->parent == parent &&
+			(key ? e->key && strcmp(e->key, key) == 0 : e->item == item))
 			return i;
 	}
 	return -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A pattern is a row of items: a class of characters with an optional repeat, a capture's parenthesis, %b, %f or a back-reference.
- * `follow` walks the row and recurses only where it may have to come back: into captures and repeats. */
+ * A pattern is a row of items: a class of characters with an optional repeat, a capture's
+ * parenthesis, %b, %f or a back-reference. `follow` walks the row and recurses only where it may
+ * have to come back: into captures and repeats. */
 #include "lua/pattern.h"
 
 #include <ctype.h>
@@ -57,17 +58,38 @@ static bool in_class(unsigned char c, unsigned char class)
 	bool is;
 
 	switch (tolower(class)) {
-	case 'a': is = isalpha(c); break;
-	case 'c': is = iscntrl(c); break;
-	case 'd': is = isdigit(c); break;
-	case 'g': is = isgraph(c); break;
-	case 'l': is = islower(c); break;
-	case 'p': is = ispunct(c); break;
-	case 's': is = isspace(c); break;
-	case 'u': is = isupper(c); break;
-	case 'w': is = isalnum(c); break;
-	case 'x': is = isxdigit(c); break;
-	default: return class == c;
+	case 'a':
+		is = isalpha(c);
+		break;
+	case 'c':
+		is = iscntrl(c);
+		break;
+	case 'd':
+		is = isdigit(c);
+		break;
+	case 'g':
+		is = isgraph(c);
+		break;
+	case 'l':
+		is = islower(c);
+		break;
+	case 'p':
+		is = ispunct(c);
+		break;
+	case 's':
+		is = isspace(c);
+		break;
+	case 'u':
+		is = isupper(c);
+		break;
+	case 'w':
+		is = isalnum(c);
+		break;
+	case 'x':
+		is = isxdigit(c);
+		break;
+	default:
+		return class == c;
 	}
 	return isupper(class) ? !is : is;
 }
@@ -107,10 +129,14 @@ static bool fits(struct matcher *m, const char *at, const char *p, const char *e
 		return false;
 	c = (unsigned char)*at;
 	switch (*p) {
-	case '.': return true;
-	case '%': return in_class(c, (unsigned char)p[1]);
-	case '[': return in_set(c, p, end);
-	default: return (unsigned char)*p == c;
+	case '.':
+		return true;
+	case '%':
+		return in_class(c, (unsigned char)p[1]);
+	case '[':
+		return in_set(c, p, end);
+	default:
+		return (unsigned char)*p == c;
 	}
 }
 
@@ -214,12 +240,14 @@ static const char *captured_again(struct matcher *m, const char *at, char digit)
 	if (m->captures[i].n == CAPTURE_POSITION)
 		return NULL; /* as Lua has it */
 	n = (size_t)m->captures[i].n;
-	if ((size_t)(m->text_end - at) < n || !afford(m, 1 + n / 8) || memcmp(m->captures[i].at, at, n) != 0)
+	if ((size_t)(m->text_end - at) < n || !afford(m, 1 + n / 8) ||
+		memcmp(m->captures[i].at, at, n) != 0)
 		return NULL;
 	return at + n;
 }
 
-/* A class with its repeat, if any. Returns true when the walk goes on with *at and *p moved, else *ret is the answer. */
+/* A class with its repeat, if any. Returns true when the walk goes on with *at and *p moved, else
+ * *ret is the answer. */
 static bool single(struct matcher *m, const char **at, const char **p, const char **ret)
 {
 	const char *end = class_end(m, *p);
@@ -317,9 +345,13 @@ static const char *follow(struct matcher *m, const char *at, const char *p)
 	return matched;
 }
 
-void matcher_init(struct matcher *m, const char *text, size_t n_text, const char *pattern, size_t n_pattern)
+void matcher_init(
+	struct matcher *m, const char *text, size_t n_text, const char *pattern, size_t n_pattern)
 {
-	*m = (struct matcher){.text = text, .text_end = text + n_text, .pattern = pattern, .pattern_end = pattern + n_pattern};
+	*m = (struct matcher){.text = text,
+		.text_end = text + n_text,
+		.pattern = pattern,
+		.pattern_end = pattern + n_pattern};
 }
 
 const char *matcher_run(struct matcher *m, const char *at)

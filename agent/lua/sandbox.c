@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The limits of a sandbox: who counts, and how a script is stopped.
  *
- * A count hook alone does not hold a script: pcall swallows its error, an error handler given to xpcall runs with hooks
- * switched off, and one call of the C library can take minutes without an instruction being counted. So three places look at the
- * clock (the hook, the allocator, and sandbox_spend in the library's own loops), and what they find is a flag that stays up until
- * the outermost call is left: pcall raises again, allocations are refused after a small grace, the hook fires on each instruction.
- * The CPU clock of a thread costs a system call, so it is read only when the wall clock says that it could have run out. */
+ * A count hook alone does not hold a script: pcall swallows its error, an error handler given to
+ * xpcall runs with hooks switched off, and one call of the C library can take minutes without an
+ * instruction being counted. So three places look at the clock (the hook, the allocator, and
+ * sandbox_spend in the library's own loops), and what they find is a flag that stays up until the
+ * outermost call is left: pcall raises again, allocations are refused after a small grace, the hook
+ * fires on each instruction. The CPU clock of a thread costs a system call, so it is read only when
+ * the wall clock says that it could have run out. */
 #include "lua/sandbox.h"
 
 #include "base/mem.h"
@@ -25,12 +27,12 @@
 #include <lualib.h>
 
 enum {
-	HOOK_EVERY = 100,           /* instructions */
-	LOOK_STEPS = 2048,          /* sandbox_spend looks at the clock after so many */
-	LOOK_BYTES = 64 << 10,      /* the allocator after so many */
-	GRACE_BYTES = 256 << 10,    /* allocations granted after the end, for errors to be made */
+	HOOK_EVERY = 100,        /* instructions */
+	LOOK_STEPS = 2048,       /* sandbox_spend looks at the clock after so many */
+	LOOK_BYTES = 64 << 10,   /* the allocator after so many */
+	GRACE_BYTES = 256 << 10, /* allocations granted after the end, for errors to be made */
 	LEAST_LOOK_US = 20,
-	PIECE = 256,                /* bytes handed to the parser between two looks */
+	PIECE = 256, /* bytes handed to the parser between two looks */
 };
 
 /* Stands for the script's name in Lua, which cuts long ones. */
@@ -43,11 +45,11 @@ struct sandbox {
 	void *owner;
 	size_t bytes;
 	bool running, spent, full;
-	int64_t deadline_us;        /* CPU clock of the thread */
-	int64_t look_us;            /* wall clock before which the deadline cannot have passed */
+	int64_t deadline_us; /* CPU clock of the thread */
+	int64_t look_us;     /* wall clock before which the deadline cannot have passed */
 	int64_t cpu_us;
 	size_t debt, steps, grace;
-	int line;                   /* where it was stopped or failed */
+	int line; /* where it was stopped or failed */
 };
 
 static int64_t clock_us(clockid_t id)
@@ -83,7 +85,8 @@ int sandbox_line(lua_State *L)
 
 static void hook(lua_State *L, lua_Debug *ar);
 
-/* True once the CPU time is spent, and from then on until the run ends. Called from the allocator too: may not raise. */
+/* True once the CPU time is spent, and from then on until the run ends. Called from the allocator
+ * too: may not raise. */
 static bool is_spent(struct sandbox *s)
 {
 	int64_t now, left;
@@ -208,7 +211,8 @@ static int open_library(lua_State *L)
 	return 0;
 }
 
-int sandbox_open(const char *name, const struct sandbox_limits *limits, struct sandbox **ret, struct error *e)
+int sandbox_open(const char *name, const struct sandbox_limits *limits, struct sandbox **ret,
+	struct error *e)
 {
 	struct sandbox *s = mem_zero(1, sizeof *s);
 	int rc;
@@ -218,7 +222,8 @@ int sandbox_open(const char *name, const struct sandbox_limits *limits, struct s
 	s->L = lua_newstate(allocate, s);
 	if (!s->L) {
 		sandbox_close(s);
-		return error_set(e, -ENOMEM, "%s: %zu bytes of memory do not hold a Lua state", name, limits->memory);
+		return error_set(e, -ENOMEM, "%s: %zu bytes of memory do not hold a Lua state",
+			name, limits->memory);
 	}
 	memcpy(lua_getextraspace(s->L), &s, sizeof s);
 	lua_atpanic(s->L, panic);
@@ -267,7 +272,8 @@ static void tidy(const struct sandbox *s, const char *text, size_t n, struct err
 			int wrote = snprintf(e->text + used, room - used, "%s", s->name);
 			used += (size_t)wrote < room - used ? (size_t)wrote : room - used - 1;
 		} else {
-			e->text[used++] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
+			e->text[used++] =
+				(unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
 		}
 	}
 	e->text[used] = '\0';
@@ -279,18 +285,20 @@ static int explain(struct sandbox *s, int status, struct error *e)
 	size_t n;
 
 	if (s->spent)
-		return error_set(e, -ETIME, "%s:%d: stopped: used more than its %lld ms of CPU time", s->name, s->line,
+		return error_set(e, -ETIME,
+			"%s:%d: stopped: used more than its %lld ms of CPU time", s->name, s->line,
 			(long long)(s->cpu_us / 1000));
 	if (s->full || status == LUA_ERRMEM)
-		return error_set(e, -ENOMEM, "%s:%d: stopped: used more than its %zu KiB of memory", s->name, s->line,
-			s->limits.memory >> 10);
+		return error_set(e, -ENOMEM, "%s:%d: stopped: used more than its %zu KiB of memory",
+			s->name, s->line, s->limits.memory >> 10);
 	text = lua_type(s->L, -1) == LUA_TSTRING ? lua_tolstring(s->L, -1, &n) : NULL;
 	if (e)
 		tidy(s, text ? text : "failed", text ? n : 6, e);
 	return -EINVAL;
 }
 
-int sandbox_run(struct sandbox *s, lua_CFunction work, void *context, int64_t cpu_us, struct error *e)
+int sandbox_run(
+	struct sandbox *s, lua_CFunction work, void *context, int64_t cpu_us, struct error *e)
 {
 	int64_t start = clock_us(CLOCK_THREAD_CPUTIME_ID);
 	int status, rc = 0;
@@ -324,7 +332,8 @@ struct script {
 	size_t n;
 };
 
-/* The parser has loops that no hook sees (a long chain of elseif is quadratic), so it is fed in small pieces. */
+/* The parser has loops that no hook sees (a long chain of elseif is quadratic), so it is fed in
+ * small pieces. */
 static const char *script_piece(lua_State *L, void *context, size_t *ret_n)
 {
 	struct script *script = context;
@@ -355,7 +364,8 @@ int sandbox_load(struct sandbox *s, const char *text, size_t n, struct error *e)
 	struct script script = {text, n};
 
 	if (n > SANDBOX_TEXT_LIMIT)
-		return error_set(e, -EFBIG, "%s: longer than the %zu KiB that a script may have", s->name, SANDBOX_TEXT_LIMIT >> 10);
+		return error_set(e, -EFBIG, "%s: longer than the %zu KiB that a script may have",
+			s->name, SANDBOX_TEXT_LIMIT >> 10);
 	if (memchr(text, '\0', n))
 		return error_set(e, -EINVAL, "%s: holds a NUL byte: not a text", s->name);
 	return sandbox_run(s, load_and_call, &script, 0, e);
@@ -381,7 +391,8 @@ int sandbox_read_file(const char *path, char **ret_text, size_t *ret_n, struct e
 	if (got < 0)
 		rc = error_set(e, -errno, "%s: %s", path, strerror(errno));
 	else if (n == room)
-		rc = error_set(e, -EFBIG, "%s: longer than the %zu KiB that a script may have", path, SANDBOX_TEXT_LIMIT >> 10);
+		rc = error_set(e, -EFBIG, "%s: longer than the %zu KiB that a script may have",
+			path, SANDBOX_TEXT_LIMIT >> 10);
 	close(fd);
 	if (rc) {
 		free(text);

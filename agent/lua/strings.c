@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The string library of a sandbox: Lua's own where the time is bounded by the size of the texts, ours where it is not (patterns, rep),
- * and no text that differs from run to run (addresses). */
+ * The string library of a sandbox: Lua's own where the time is bounded by the size of the texts,
+ * ours where it is not (patterns, rep), and no text that differs from run to run (addresses). */
 #include "lua/pattern.h"
 #include "lua/sandbox.h"
 
@@ -14,7 +14,8 @@ static bool script_affords(void *context, size_t steps)
 	return sandbox_afford(context, steps);
 }
 
-static void matcher_start(lua_State *L, struct matcher *m, const char *text, size_t n_text, const char *pattern, size_t n_pattern)
+static void matcher_start(lua_State *L, struct matcher *m, const char *text, size_t n_text,
+	const char *pattern, size_t n_pattern)
 {
 	matcher_init(m, text, n_text, pattern, n_pattern);
 	m->afford = script_affords;
@@ -33,7 +34,8 @@ static const char *match_at(lua_State *L, struct matcher *m, const char *at)
 	return end;
 }
 
-static void push_capture(lua_State *L, const struct matcher *m, int i, const char *at, const char *end)
+static void push_capture(
+	lua_State *L, const struct matcher *m, int i, const char *at, const char *end)
 {
 	if (i >= m->n_captures) {
 		if (i != 0)
@@ -79,7 +81,8 @@ static bool has_specials(const char *pattern, size_t n)
 	return false;
 }
 
-static int find_plain(lua_State *L, const char *text, size_t n_text, const char *what, size_t n_what, size_t from)
+static int find_plain(
+	lua_State *L, const char *text, size_t n_text, const char *what, size_t n_what, size_t from)
 {
 	const char *found;
 
@@ -97,7 +100,8 @@ static int find_plain(lua_State *L, const char *text, size_t n_text, const char 
 static int find_or_match(lua_State *L, bool find)
 {
 	size_t n_text, n_pattern, from;
-	const char *text = luaL_checklstring(L, 1, &n_text), *pattern = luaL_checklstring(L, 2, &n_pattern);
+	const char *text = luaL_checklstring(L, 1, &n_text),
+		   *pattern = luaL_checklstring(L, 2, &n_pattern);
 	bool anchored = n_pattern && pattern[0] == '^';
 	struct matcher m;
 
@@ -175,7 +179,8 @@ static int string_gmatch(lua_State *L)
 }
 
 /* The text of a replacement, with %0 .. %9 and %% in it. */
-static void add_template(lua_State *L, luaL_Buffer *b, const struct matcher *m, const char *at, const char *end)
+static void add_template(
+	lua_State *L, luaL_Buffer *b, const struct matcher *m, const char *at, const char *end)
 {
 	size_t n;
 	const char *with = lua_tolstring(L, 3, &n);
@@ -202,7 +207,8 @@ static void add_template(lua_State *L, luaL_Buffer *b, const struct matcher *m, 
 	}
 }
 
-static void add_replaced(lua_State *L, luaL_Buffer *b, const struct matcher *m, const char *at, const char *end)
+static void add_replaced(
+	lua_State *L, luaL_Buffer *b, const struct matcher *m, const char *at, const char *end)
 {
 	switch (lua_type(L, 3)) {
 	case LUA_TFUNCTION:
@@ -230,7 +236,8 @@ static void add_replaced(lua_State *L, luaL_Buffer *b, const struct matcher *m, 
 static int string_gsub(lua_State *L)
 {
 	size_t n_text, n_pattern;
-	const char *text = luaL_checklstring(L, 1, &n_text), *pattern = luaL_checklstring(L, 2, &n_pattern);
+	const char *text = luaL_checklstring(L, 1, &n_text),
+		   *pattern = luaL_checklstring(L, 2, &n_pattern);
 	int kind = lua_type(L, 3);
 	lua_Integer most = luaL_optinteger(L, 4, (lua_Integer)n_text + 1), n = 0;
 	bool anchored = n_pattern && pattern[0] == '^';
@@ -238,8 +245,10 @@ static int string_gsub(lua_State *L)
 	struct matcher m;
 	luaL_Buffer b;
 
-	luaL_argexpected(L, kind == LUA_TNUMBER || kind == LUA_TSTRING || kind == LUA_TTABLE || kind == LUA_TFUNCTION, 3,
-		"string/function/table");
+	luaL_argexpected(L,
+		kind == LUA_TNUMBER || kind == LUA_TSTRING || kind == LUA_TTABLE ||
+			kind == LUA_TFUNCTION,
+		3, "string/function/table");
 	matcher_start(L, &m, text, n_text, pattern + anchored, n_pattern - anchored);
 	luaL_buffinit(L, &b);
 	while (n < most) {
@@ -286,7 +295,8 @@ static int string_byte(lua_State *L)
 {
 	size_t n;
 	const char *text = luaL_checklstring(L, 1, &n);
-	lua_Integer first = luaL_optinteger(L, 2, 1), last = luaL_optinteger(L, 3, first), count = 0;
+	lua_Integer first = luaL_optinteger(L, 2, 1), last = luaL_optinteger(L, 3, first),
+		    count = 0;
 
 	first = first < 0 ? (lua_Integer)n + first + 1 : first;
 	last = last < 0 ? (lua_Integer)n + last + 1 : last;
@@ -330,8 +340,9 @@ static int string_format(lua_State *L)
 
 void strings_open(lua_State *L)
 {
-	static const luaL_Reg own[] = {{"find", string_find}, {"match", string_match}, {"gmatch", string_gmatch},
-		{"gsub", string_gsub}, {"rep", string_rep}, {"byte", string_byte}, {NULL, NULL}};
+	static const luaL_Reg own[] = {{"find", string_find}, {"match", string_match},
+		{"gmatch", string_gmatch}, {"gsub", string_gsub}, {"rep", string_rep},
+		{"byte", string_byte}, {NULL, NULL}};
 	static const char *const lent[] = {"char", "len", "lower", "upper", "reverse", "sub", NULL};
 	int env = lua_gettop(L);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Reading by a table of keys. A default takes the same way as what a user writes, so it is held to the same range. */
+ * Reading by a table of keys. A default takes the same way as what a user writes, so it is held to
+ * the same range. */
 #include "lua/table.h"
 
 #include "base/clock.h"
@@ -37,7 +38,8 @@ void table_wrong(struct reading *r, int line, const char *format, ...)
 	r->n_errors++;
 }
 
-const char *table_nearest(const char *text, const char *const *words, size_t n_words, char *to, size_t n)
+const char *table_nearest(
+	const char *text, const char *const *words, size_t n_words, char *to, size_t n)
 {
 	const char *near = words_nearest(text, words, n_words);
 
@@ -59,7 +61,8 @@ int size_parse(const char *text, size_t n, int64_t *ret)
 	static const struct {
 		const char *name;
 		double factor;
-	} units[] = {{"", 1}, {"B", 1}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
+	} units[] = {{"", 1}, {"B", 1}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1024},
+		{"MiB", 1048576}, {"GiB", 1073741824}};
 	char copy[32], *end;
 	double x;
 
@@ -99,19 +102,23 @@ static bool word_at(const char *words, size_t i, char *to, size_t n)
 	return false;
 }
 
-static void wrong_type(struct reading *r, const struct key *k, const struct value *v, const char *wanted)
+static void wrong_type(
+	struct reading *r, const struct key *k, const struct value *v, const char *wanted)
 {
-	table_wrong(r, v->line, "%s must be %s, and is %s", k->name, wanted, value_type_words[v->type]);
+	table_wrong(
+		r, v->line, "%s must be %s, and is %s", k->name, wanted, value_type_words[v->type]);
 }
 
-static bool in_range(struct reading *r, const struct key *k, const struct value *v, double x, const char *unit)
+static bool in_range(
+	struct reading *r, const struct key *k, const struct value *v, double x, const char *unit)
 {
 	if (k->least == k->most ? isfinite(x) : x >= k->least && x <= k->most)
 		return true;
 	if (k->least == k->most)
 		table_wrong(r, v->line, "%s must be a finite number", k->name);
 	else
-		table_wrong(r, v->line, "%s must be from %.15g to %.15g%s, and is %.15g", k->name, k->least, k->most, unit, x);
+		table_wrong(r, v->line, "%s must be from %.15g to %.15g%s, and is %.15g", k->name,
+			k->least, k->most, unit, x);
 	return false;
 }
 
@@ -149,11 +156,13 @@ static void read_texts(struct reading *r, const struct key *k, const struct valu
 	texts = mem_zero(n_items + 1, sizeof *texts);
 	for (size_t i = 0; i < n_items; i++) {
 		if (items[i].key && v->type == VALUE_TABLE) {
-			table_wrong(r, items[i].line, "%s is a list, and has the key '%s' in it", k->name, items[i].key);
+			table_wrong(r, items[i].line, "%s is a list, and has the key '%s' in it",
+				k->name, items[i].key);
 			continue;
 		}
 		if (plain_text(r, k, &items[i]))
-			texts[(*n)++] = k->type == KEY_PATHS ? table_path(r, items[i].text) : mem_copy_text(items[i].text);
+			texts[(*n)++] = k->type == KEY_PATHS ? table_path(r, items[i].text)
+							     : mem_copy_text(items[i].text);
 	}
 	*(char ***)member = texts;
 }
@@ -185,12 +194,14 @@ static void store_integer(const struct key *k, void *member, int64_t x)
 		memcpy(member, &small, sizeof small);
 }
 
-static void read_integer(struct reading *r, const struct key *k, const struct value *v, void *member)
+static void read_integer(
+	struct reading *r, const struct key *k, const struct value *v, void *member)
 {
 	if (v->type != VALUE_NUMBER)
 		wrong_type(r, k, v, "a whole number");
 	else if (v->number != floor(v->number))
-		table_wrong(r, v->line, "%s must be a whole number, and is %.15g", k->name, v->number);
+		table_wrong(
+			r, v->line, "%s must be a whole number, and is %.15g", k->name, v->number);
 	else if (in_range(r, k, v, v->number, ""))
 		store_integer(k, member, (int64_t)v->number);
 }
@@ -202,8 +213,11 @@ static void read_size(struct reading *r, const struct key *k, const struct value
 	if (v->type == VALUE_NUMBER && v->number == floor(v->number) && fabs(v->number) < 9e15)
 		bytes = (int64_t)v->number;
 	else if (v->type != VALUE_TEXT || size_parse(v->text, v->n, &bytes)) {
-		table_wrong(r, v->line, "%s must be a size such as \"64MiB\" or a number of bytes, and is %s%.40s%s", k->name,
-			v->type == VALUE_TEXT ? "\"" : "", v->type == VALUE_TEXT ? v->text : value_type_words[v->type],
+		table_wrong(r, v->line,
+			"%s must be a size such as \"64MiB\" or a number of bytes, and is "
+			"%s%.40s%s",
+			k->name, v->type == VALUE_TEXT ? "\"" : "",
+			v->type == VALUE_TEXT ? v->text : value_type_words[v->type],
 			v->type == VALUE_TEXT ? "\"" : "");
 		return;
 	}
@@ -211,7 +225,8 @@ static void read_size(struct reading *r, const struct key *k, const struct value
 		store_integer(k, member, bytes);
 }
 
-static void read_duration(struct reading *r, const struct key *k, const struct value *v, void *member)
+static void read_duration(
+	struct reading *r, const struct key *k, const struct value *v, void *member)
 {
 	int64_t us;
 
@@ -221,8 +236,10 @@ static void read_duration(struct reading *r, const struct key *k, const struct v
 		wrong_type(r, k, v, "a duration such as \"90s\" or \"5m\"");
 		return;
 	} else if (duration_parse(v->text, v->n, &us)) {
-		table_wrong(r, v->line, "%s: \"%.40s\" is not a duration; write it like \"90s\", \"5m\", \"1h30m\" or \"30d\"", k->name,
-			v->text);
+		table_wrong(r, v->line,
+			"%s: \"%.40s\" is not a duration; write it like \"90s\", \"5m\", \"1h30m\" "
+			"or \"30d\"",
+			k->name, v->text);
 		return;
 	}
 	if (in_range(r, k, v, (double)us / (double)SECOND_US, " seconds"))
@@ -256,7 +273,8 @@ static void read_choice(struct reading *r, const struct key *k, const struct val
 		table_nearest(v->text, list, n, hint, sizeof hint), k->words);
 }
 
-static void read_function(struct reading *r, const struct key *k, const struct value *v, void *member)
+static void read_function(
+	struct reading *r, const struct key *k, const struct value *v, void *member)
 {
 	struct text_or_function *either = member;
 
@@ -267,7 +285,8 @@ static void read_function(struct reading *r, const struct key *k, const struct v
 	else if (v->type == VALUE_TEXT && k->type == KEY_TEXT_OR_FUNCTION)
 		either->text = mem_copy_span(v->text, strlen(v->text));
 	else
-		wrong_type(r, k, v, k->type == KEY_FUNCTION ? "a function" : "a text or a function");
+		wrong_type(
+			r, k, v, k->type == KEY_FUNCTION ? "a function" : "a text or a function");
 }
 
 static void read_other(struct reading *r, const struct key *k, const struct value *v, void *member)
@@ -281,11 +300,23 @@ static void read_later(struct reading *r, const struct key *k, const struct valu
 	table_wrong(r, v->line, "'%s' is not supported in this version; %s", k->name, k->help);
 }
 
-static void (*const readers[])(struct reading *, const struct key *, const struct value *, void *) = {
-	[KEY_TEXT] = read_text, [KEY_PATH] = read_text, [KEY_TEXTS] = read_texts, [KEY_PATHS] = read_texts, [KEY_BOOL] = read_bool,
-	[KEY_NUMBER] = read_number, [KEY_INTEGER] = read_integer, [KEY_SIZE] = read_size, [KEY_DURATION] = read_duration,
-	[KEY_CHOICE] = read_choice, [KEY_SWITCH] = read_choice, [KEY_FUNCTION] = read_function,
-	[KEY_TEXT_OR_FUNCTION] = read_function, [KEY_OTHER] = read_other, [KEY_LATER] = read_later,
+static void (*const readers[])(
+	struct reading *, const struct key *, const struct value *, void *) = {
+	[KEY_TEXT] = read_text,
+	[KEY_PATH] = read_text,
+	[KEY_TEXTS] = read_texts,
+	[KEY_PATHS] = read_texts,
+	[KEY_BOOL] = read_bool,
+	[KEY_NUMBER] = read_number,
+	[KEY_INTEGER] = read_integer,
+	[KEY_SIZE] = read_size,
+	[KEY_DURATION] = read_duration,
+	[KEY_CHOICE] = read_choice,
+	[KEY_SWITCH] = read_choice,
+	[KEY_FUNCTION] = read_function,
+	[KEY_TEXT_OR_FUNCTION] = read_function,
+	[KEY_OTHER] = read_other,
+	[KEY_LATER] = read_later,
 };
 
 /* The default as the value that a user would have written; lists need room for their items. */
@@ -303,7 +334,8 @@ static struct value standard_value(const struct key *k, struct value *items, cha
 	case KEY_PATHS:
 		v = (struct value){.type = VALUE_TABLE, .items = items};
 		while (v.n < 16 && word_at(k->standard, v.n, words[v.n], sizeof words[v.n])) {
-			items[v.n] = (struct value){.type = VALUE_TEXT, .text = words[v.n], .n = strlen(words[v.n])};
+			items[v.n] = (struct value){
+				.type = VALUE_TEXT, .text = words[v.n], .n = strlen(words[v.n])};
 			v.n++;
 		}
 		return v;
@@ -334,7 +366,8 @@ static void no_function(const struct key *k, void *member)
 		((struct text_or_function *)member)->function = LUA_NOREF;
 }
 
-static void report_unknown(struct reading *r, const struct value *item, const struct key *keys, size_t n)
+static void report_unknown(
+	struct reading *r, const struct value *item, const struct key *keys, size_t n)
 {
 	const char *names[MOST_KEYS];
 	char hint[64];
@@ -347,7 +380,8 @@ static void report_unknown(struct reading *r, const struct value *item, const st
 	for (size_t i = 0; i < n; i++)
 		if (keys[i].type != KEY_LATER)
 			names[n_names++] = keys[i].name;
-	table_wrong(r, item->line, "unknown key '%.60s'%s", item->key, table_nearest(item->key, names, n_names, hint, sizeof hint));
+	table_wrong(r, item->line, "unknown key '%.60s'%s", item->key,
+		table_nearest(item->key, names, n_names, hint, sizeof hint));
 }
 
 static bool is_known(const struct value *item, const struct key *keys, size_t n)
@@ -358,7 +392,8 @@ static bool is_known(const struct value *item, const struct key *keys, size_t n)
 	return false;
 }
 
-bool table_read(struct reading *r, const struct value *table, const struct key *keys, size_t n, void *to)
+bool table_read(
+	struct reading *r, const struct value *table, const struct key *keys, size_t n, void *to)
 {
 	size_t before = r->n_errors;
 
@@ -373,7 +408,8 @@ bool table_read(struct reading *r, const struct value *table, const struct key *
 		else if (keys[i].type != KEY_LATER)
 			read_standard(r, &keys[i], member);
 		if (!v && keys[i].required)
-			table_wrong(r, table->line, "'%s' is missing; %s", keys[i].name, keys[i].help);
+			table_wrong(
+				r, table->line, "'%s' is missing; %s", keys[i].name, keys[i].help);
 		if (r->filled && keys[i].type != KEY_LATER)
 			r->filled(r->context, member, v ? v->line : 0);
 	}

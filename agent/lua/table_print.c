@@ -80,7 +80,8 @@ static void print_value(const struct key *k, const void *from, struct buf *to)
 		break;
 	case KEY_TEXTS:
 	case KEY_PATHS:
-		print_texts(*(const char *const *const *)member, *(const size_t *)((const char *)from + k->at_n), to);
+		print_texts(*(const char *const *const *)member,
+			*(const size_t *)((const char *)from + k->at_n), to);
 		break;
 	case KEY_BOOL:
 		buf_text(to, *(const bool *)member ? "true" : "false");
@@ -110,8 +111,9 @@ static void print_value(const struct key *k, const void *from, struct buf *to)
 	}
 }
 
-void table_print(const struct key *keys, size_t n, const void *from, const char *before, const char *after,
-	void (*origin)(void *context, const void *member, struct buf *to), void *context, struct buf *to)
+void table_print(const struct key *keys, size_t n, const void *from, const char *before,
+	const char *after, void (*origin)(void *context, const void *member, struct buf *to),
+	void *context, struct buf *to)
 {
 	struct buf value = BUF_EMPTY;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The table library, written so that each loop accounts for its work: Lua's own moves, sorts and concatenates for as long as a
- * table is large, without an instruction being counted. The sort is a merge sort: stable, and O(n log n) whatever the
- * comparison says. */
+ * The table library, written so that each loop accounts for its work: Lua's own moves, sorts and
+ * concatenates for as long as a table is large, without an instruction being counted. The sort is a
+ * merge sort: stable, and O(n log n) whatever the comparison says. */
 #include "lua/sandbox.h"
 
 #include <string.h>
@@ -64,7 +64,8 @@ static int table_concat(lua_State *L)
 		sandbox_spend(L, 8 + n_between / 8);
 		lua_geti(L, 1, i);
 		if (!lua_isstring(L, -1))
-			return luaL_error(L, "concat: item %I is a %s, not a text or number", (LUAI_UACINT)i, luaL_typename(L, -1));
+			return luaL_error(L, "concat: item %I is a %s, not a text or number",
+				(LUAI_UACINT)i, luaL_typename(L, -1));
 		luaL_addvalue(&b);
 		if (i == last) /* also keeps the counter from running over */
 			break;
@@ -90,7 +91,8 @@ static int table_pack(lua_State *L)
 
 static int table_unpack(lua_State *L)
 {
-	lua_Integer first = luaL_optinteger(L, 2, 1), last = luaL_opt(L, luaL_checkinteger, 3, length(L, 1));
+	lua_Integer first = luaL_optinteger(L, 2, 1),
+		    last = luaL_opt(L, luaL_checkinteger, 3, length(L, 1));
 	lua_Unsigned n = (lua_Unsigned)last - (lua_Unsigned)first;
 
 	if (first > last)
@@ -140,7 +142,8 @@ static int less_key(lua_State *L, int function)
 }
 
 /* Merge from[lo, mid) and from[mid, hi) into to[lo, hi). */
-static void merge(lua_State *L, int from, int to, lua_Integer lo, lua_Integer mid, lua_Integer hi, less *is_less, int function)
+static void merge(lua_State *L, int from, int to, lua_Integer lo, lua_Integer mid, lua_Integer hi,
+	less *is_less, int function)
 {
 	lua_Integer a = lo, b = mid;
 
@@ -159,7 +162,8 @@ static void merge(lua_State *L, int from, int to, lua_Integer lo, lua_Integer mi
 	}
 }
 
-/* Sort the list at index `list`, 1..n, with the help of a second list; the sorted one is on top of the stack. */
+/* Sort the list at index `list`, 1..n, with the help of a second list; the sorted one is on top of
+ * the stack. */
 static void merge_sort(lua_State *L, int list, lua_Integer n, less *is_less, int function)
 {
 	int from = list, to;
@@ -168,7 +172,8 @@ static void merge_sort(lua_State *L, int list, lua_Integer n, less *is_less, int
 	to = lua_gettop(L);
 	for (lua_Integer width = 1; width < n; width *= 2) {
 		for (lua_Integer lo = 1; lo <= n; lo += 2 * width) {
-			lua_Integer mid = lo + width < n + 1 ? lo + width : n + 1, hi = mid + width < n + 1 ? mid + width : n + 1;
+			lua_Integer mid = lo + width < n + 1 ? lo + width : n + 1,
+				    hi = mid + width < n + 1 ? mid + width : n + 1;
 
 			merge(L, from, to, lo, mid, hi, is_less, function);
 		}
@@ -188,7 +193,8 @@ static int table_sort(lua_State *L)
 		luaL_checktype(L, 2, LUA_TFUNCTION);
 	luaL_argcheck(L, n < 1 << 24, 1, "too long to sort");
 	lua_settop(L, 2);
-	lua_createtable(L, (int)n, 0); /* sorted aside: an error half way leaves the table as it was */
+	lua_createtable(
+		L, (int)n, 0); /* sorted aside: an error half way leaves the table as it was */
 	for (lua_Integer i = 1; i <= n; i++) {
 		sandbox_spend(L, 4);
 		lua_geti(L, 1, i);
@@ -222,8 +228,9 @@ void tables_sorted_keys(lua_State *L, int index)
 
 void tables_open(lua_State *L)
 {
-	static const luaL_Reg functions[] = {{"insert", table_insert}, {"remove", table_remove}, {"concat", table_concat},
-		{"pack", table_pack}, {"unpack", table_unpack}, {"sort", table_sort}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"insert", table_insert}, {"remove", table_remove},
+		{"concat", table_concat}, {"pack", table_pack}, {"unpack", table_unpack},
+		{"sort", table_sort}, {NULL, NULL}};
 
 	luaL_newlib(L, functions);
 	lua_setfield(L, -2, "table");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A Lua value as a tree of plain structs. A cycle shows as too much depth, a bomb as too many items. */
+ * A Lua value as a tree of plain structs. A cycle shows as too much depth, a bomb as too many
+ * items. */
 #include "lua/value.h"
 
 #include "lua/sandbox.h"
@@ -10,13 +11,15 @@
 
 #include <lauxlib.h>
 
-const char *const value_type_words[] = {"nil", "true or false", "a number", "a text", "a table", "a function"};
+const char *const value_type_words[] = {
+	"nil", "true or false", "a number", "a text", "a table", "a function"};
 
 struct walk {
 	const struct value_options *o;
 	struct arena *arena;
 	struct error *error;
-	size_t left, bytes;    /* items and bytes of text that may still come: one text may stand in a table ten thousand times */
+	size_t left, bytes; /* items and bytes of text that may still come: one text may stand in a
+			       table ten thousand times */
 	int depth;
 };
 
@@ -63,18 +66,22 @@ static bool read_key(lua_State *L, size_t n_list, struct walk *w, struct placed 
 			return error_set(w->error, 0, "a key with a NUL byte in it"), false;
 		return copy_text(text, n, w, &p->value.key);
 	}
-	if (lua_isinteger(L, -2) && lua_tointeger(L, -2) >= 1 && (size_t)lua_tointeger(L, -2) <= n_list) {
+	if (lua_isinteger(L, -2) && lua_tointeger(L, -2) >= 1 &&
+		(size_t)lua_tointeger(L, -2) <= n_list) {
 		p->item = (size_t)lua_tointeger(L, -2);
 		return true;
 	}
 	if (lua_isinteger(L, -2))
-		error_set(w->error, 0, "a list with a hole: item %lld stands alone", (long long)lua_tointeger(L, -2));
+		error_set(w->error, 0, "a list with a hole: item %lld stands alone",
+			(long long)lua_tointeger(L, -2));
 	else
-		error_set(w->error, 0, "a table with a %s as a key; keys are texts", luaL_typename(L, -2));
+		error_set(w->error, 0, "a table with a %s as a key; keys are texts",
+			luaL_typename(L, -2));
 	return false;
 }
 
-static bool read_items(lua_State *L, int index, struct walk *w, int self, int line, struct placed *items, size_t n_list, size_t *n)
+static bool read_items(lua_State *L, int index, struct walk *w, int self, int line,
+	struct placed *items, size_t n_list, size_t *n)
 {
 	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
 		struct placed *p = &items[(*n)++];
@@ -171,14 +178,21 @@ static bool read_value(lua_State *L, int index, struct walk *w, int entry, struc
 			v->function = luaL_ref(L, LUA_REGISTRYINDEX);
 			return true;
 		}
-		return error_set(w->error, 0, "a function; only texts, numbers, true, false and tables of them are possible here"), false;
+		return error_set(w->error, 0,
+			       "a function; only texts, numbers, true, false and tables of them "
+			       "are possible here"),
+		       false;
 	default:
-		return error_set(w->error, 0, "a %s; only texts, numbers, true, false and tables of them are possible",
-			luaL_typename(L, index)), false;
+		return error_set(w->error, 0,
+			       "a %s; only texts, numbers, true, false and tables of them are "
+			       "possible",
+			       luaL_typename(L, index)),
+		       false;
 	}
 }
 
-bool value_read(lua_State *L, int index, const struct value_options *o, struct arena *a, struct value *ret, struct error *e)
+bool value_read(lua_State *L, int index, const struct value_options *o, struct arena *a,
+	struct value *ret, struct error *e)
 {
 	struct walk w = {.o = o, .arena = a, .error = e, .left = VALUE_MOST, .bytes = VALUE_BYTES};
 	struct value v = {.line = o->line};

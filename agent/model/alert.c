@@ -66,12 +66,19 @@ void alert_copy(struct alert *to, const struct alert *from)
 static const struct {
 	const char *name;
 	size_t at;
-} texts[] = {
-	{"name", offsetof(struct alert, name)}, {"model", offsetof(struct alert, model)},
-	{"version", offsetof(struct alert, version)}, {"severity", offsetof(struct alert, severity)},
-	{"summary", offsetof(struct alert, summary)}, {"description", offsetof(struct alert, description)},
-}, times[] = {
-	{"starts", offsetof(struct alert, starts_us)}, {"ends", offsetof(struct alert, ends_us)}, {"at", offsetof(struct alert, at_us)},
+} texts[] =
+	{
+		{"name", offsetof(struct alert, name)},
+		{"model", offsetof(struct alert, model)},
+		{"version", offsetof(struct alert, version)},
+		{"severity", offsetof(struct alert, severity)},
+		{"summary", offsetof(struct alert, summary)},
+		{"description", offsetof(struct alert, description)},
+},
+  times[] = {
+	  {"starts", offsetof(struct alert, starts_us)},
+	  {"ends", offsetof(struct alert, ends_us)},
+	  {"at", offsetof(struct alert, at_us)},
 };
 enum { N_TEXTS = sizeof texts / sizeof *texts, N_TIMES = sizeof times / sizeof *times };
 
@@ -157,7 +164,8 @@ static bool read_alert(const struct msgpack_object *o, struct alert *a)
 	for (size_t i = 0; i < N_TEXTS; i++)
 		*(char **)((char *)a + texts[i].at) = copy_text(unpack_field(o, texts[i].name));
 	for (size_t i = 0; i < N_TIMES; i++)
-		if (!unpack_int(unpack_field(o, times[i].name), INT64_MIN, INT64_MAX, (int64_t *)((char *)a + times[i].at)))
+		if (!unpack_int(unpack_field(o, times[i].name), INT64_MIN, INT64_MAX,
+			    (int64_t *)((char *)a + times[i].at)))
 			return false;
 	if (!unpack_int(unpack_field(o, "state"), ALERT_PENDING, ALERT_RESOLVED, &state) ||
 		!unpack_text(unpack_field(o, "key"), &key, &n) || n >= sizeof a->key)
@@ -165,8 +173,8 @@ static bool read_alert(const struct msgpack_object *o, struct alert *a)
 	a->state = (enum alert_state)state;
 	memcpy(a->key, key, n);
 	return read_pairs(unpack_field(o, "labels"), &a->labels, &a->n_labels) &&
-		read_pairs(unpack_field(o, "annotations"), &a->annotations, &a->n_annotations) &&
-		read_to(unpack_field(o, "to"), a) && a->name && a->model;
+	       read_pairs(unpack_field(o, "annotations"), &a->annotations, &a->n_annotations) &&
+	       read_to(unpack_field(o, "to"), a) && a->name && a->model;
 }
 
 int alert_read(const struct msgpack_object *o, struct alert *ret, struct error *e)

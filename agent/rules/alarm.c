@@ -6,7 +6,8 @@
 
 #include <assert.h>
 
-static enum alarm_step fire_when_due(struct alarm *a, const struct alarm_times *t, enum alarm_step otherwise)
+static enum alarm_step fire_when_due(
+	struct alarm *a, const struct alarm_times *t, enum alarm_step otherwise)
 {
 	if (a->at_us - a->hot_us < t->pending_us)
 		return otherwise;
@@ -15,7 +16,8 @@ static enum alarm_step fire_when_due(struct alarm *a, const struct alarm_times *
 	return ALARM_FIRES;
 }
 
-static enum alarm_step from_idle(struct alarm *a, const struct alarm_times *t, bool hot, int64_t start_us)
+static enum alarm_step from_idle(
+	struct alarm *a, const struct alarm_times *t, bool hot, int64_t start_us)
 {
 	if (!hot)
 		return ALARM_STAYS;
@@ -33,7 +35,8 @@ static enum alarm_step from_pending(struct alarm *a, const struct alarm_times *t
 	return ALARM_ENDS;
 }
 
-static enum alarm_step from_firing(struct alarm *a, const struct alarm_times *t, bool hot, bool clear)
+static enum alarm_step from_firing(
+	struct alarm *a, const struct alarm_times *t, bool hot, bool clear)
 {
 	if (hot || !clear) {
 		a->clear_us = TIME_NONE;
@@ -47,7 +50,8 @@ static enum alarm_step from_firing(struct alarm *a, const struct alarm_times *t,
 	return ALARM_RESOLVES;
 }
 
-enum alarm_step alarm_step(struct alarm *a, const struct alarm_times *t, bool hot, bool clear, int64_t start_us, int64_t end_us)
+enum alarm_step alarm_step(struct alarm *a, const struct alarm_times *t, bool hot, bool clear,
+	int64_t start_us, int64_t end_us)
 {
 	assert(a->at_us == TIME_NONE || end_us > a->at_us);
 	a->at_us = end_us;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a rule file may say: alert "Name" { ... }, while it is loaded and not later. The keys stand in a table; each line of it is parser,
- * default, range and help. */
+ * What a rule file may say: alert "Name" { ... }, while it is loaded and not later. The keys stand
+ * in a table; each line of it is parser, default, range and help. */
 #include "rules/rule.h"
 
 #include "base/log.h"
@@ -36,7 +36,8 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(((const struct named_text *)a)->name, ((const struct named_text *)b)->name);
 }
 
-/* labels = { team = "nlp", top = function(s) return s.top.name end }; the member is followed by its number. */
+/* labels = { team = "nlp", top = function(s) return s.top.name end }; the member is followed by its
+ * number. */
 static void read_named(struct reading *r, const struct key *k, const struct value *v, void *member)
 {
 	struct named_text **list = member;
@@ -45,7 +46,8 @@ static void read_named(struct reading *r, const struct key *k, const struct valu
 	if (!v)
 		return;
 	if (v->type != VALUE_TABLE || v->n > MOST_LABELS) {
-		table_wrong(r, v->line, "%s must be a table of at most %d texts or functions", k->name, MOST_LABELS);
+		table_wrong(r, v->line, "%s must be a table of at most %d texts or functions",
+			k->name, MOST_LABELS);
 		return;
 	}
 	*list = mem_zero(v->n + 1, sizeof **list);
@@ -55,22 +57,25 @@ static void read_named(struct reading *r, const struct key *k, const struct valu
 		struct named_text *to = &(*list)[*n];
 
 		if (fault) {
-			table_wrong(r, item->line, "%s: '%.60s': %s", k->name, item->key ? item->key : "", fault);
+			table_wrong(r, item->line, "%s: '%.60s': %s", k->name,
+				item->key ? item->key : "", fault);
 			continue;
 		}
 		if (item->type != VALUE_TEXT && item->type != VALUE_FUNCTION) {
-			table_wrong(r, item->line, "%s: %s must be a text or a function, and is %s", k->name, item->key,
-				value_type_words[item->type]);
+			table_wrong(r, item->line, "%s: %s must be a text or a function, and is %s",
+				k->name, item->key, value_type_words[item->type]);
 			continue;
 		}
-		*to = (struct named_text){.name = mem_copy_text(item->key), .text.function = LUA_NOREF};
+		*to = (struct named_text){
+			.name = mem_copy_text(item->key), .text.function = LUA_NOREF};
 		if (item->type == VALUE_FUNCTION)
 			to->text.function = item->function;
 		else
 			to->text.text = mem_copy_text(item->text);
 		(*n)++;
 	}
-	qsort(*list, *n, sizeof **list, compare_names); /* labels are part of the key: their order must not matter */
+	qsort(*list, *n, sizeof **list,
+		compare_names); /* labels are part of the key: their order must not matter */
 }
 
 static void done_named(struct named_text *list, size_t n)
@@ -83,25 +88,36 @@ static void done_named(struct named_text *list, size_t n)
 }
 
 static const struct key rule_keys[] = {
-	{"on", KEY_CHOICE, KEY_AT(struct rule, on), .standard = "signal", .words = "signal", .help = "what is watched: a window that closed"},
-	{"model", KEY_TEXT, KEY_AT(struct rule, model), .standard = "*", .help = "which models: a name, * and ? allowed"},
-	{"version", KEY_TEXT, KEY_AT(struct rule, version), .standard = "*", .help = "which versions"},
-	{"when", KEY_FUNCTION, KEY_AT(struct rule, when), .help = "function(s, state): is it so? Left out: s.alarm"},
+	{"on", KEY_CHOICE, KEY_AT(struct rule, on), .standard = "signal", .words = "signal",
+		.help = "what is watched: a window that closed"},
+	{"model", KEY_TEXT, KEY_AT(struct rule, model), .standard = "*",
+		.help = "which models: a name, * and ? allowed"},
+	{"version", KEY_TEXT, KEY_AT(struct rule, version), .standard = "*",
+		.help = "which versions"},
+	{"when", KEY_FUNCTION, KEY_AT(struct rule, when),
+		.help = "function(s, state): is it so? Left out: s.alarm"},
 	{"resolve_when", KEY_FUNCTION, KEY_AT(struct rule, resolve_when),
-		.help = "function(s, state): may it end? Asked while firing, when `when` does not hold"},
-	{"pending_for", KEY_DURATION, KEY_AT(struct rule, times.pending_us), .standard = "0s", .least = 0, .most = 31 * 86400,
-		.help = "how long it must be so before it fires"},
-	{"keep_firing_for", KEY_DURATION, KEY_AT(struct rule, times.keep_us), .standard = "0s", .least = 0, .most = 31 * 86400,
+		.help = "function(s, state): may it end? Asked while firing, when `when` does not "
+			"hold"},
+	{"pending_for", KEY_DURATION, KEY_AT(struct rule, times.pending_us), .standard = "0s",
+		.least = 0, .most = 31 * 86400, .help = "how long it must be so before it fires"},
+	{"keep_firing_for", KEY_DURATION, KEY_AT(struct rule, times.keep_us), .standard = "0s",
+		.least = 0, .most = 31 * 86400,
 		.help = "how long it must be over before it resolves"},
-	{"min_records", KEY_INTEGER, KEY_AT(struct rule, min_records), .standard = "0", .least = 0, .most = 1e15,
-		.help = "windows with fewer records are passed over"},
-	{"severity", KEY_TEXT_OR_FUNCTION, KEY_AT(struct rule, severity), .standard = "ticket", .help = "page, ticket, info, or a word of yours"},
-	{"to", KEY_TEXTS, KEY_LIST_AT(struct rule, to, n_to), .help = "names of endpoints; left out: all"},
+	{"min_records", KEY_INTEGER, KEY_AT(struct rule, min_records), .standard = "0", .least = 0,
+		.most = 1e15, .help = "windows with fewer records are passed over"},
+	{"severity", KEY_TEXT_OR_FUNCTION, KEY_AT(struct rule, severity), .standard = "ticket",
+		.help = "page, ticket, info, or a word of yours"},
+	{"to", KEY_TEXTS, KEY_LIST_AT(struct rule, to, n_to),
+		.help = "names of endpoints; left out: all"},
 	{"labels", KEY_OTHER, KEY_LIST_AT(struct rule, labels, n_labels), .read = read_named,
 		.help = "texts, or functions of s; fixed when the incident begins"},
-	{"annotations", KEY_OTHER, KEY_LIST_AT(struct rule, annotations, n_annotations), .read = read_named, .help = "texts, or functions of s"},
-	{"summary", KEY_TEXT_OR_FUNCTION, KEY_AT(struct rule, summary), .help = "one line: a text, or a function of s"},
-	{"description", KEY_TEXT_OR_FUNCTION, KEY_AT(struct rule, description), .help = "more lines"},
+	{"annotations", KEY_OTHER, KEY_LIST_AT(struct rule, annotations, n_annotations),
+		.read = read_named, .help = "texts, or functions of s"},
+	{"summary", KEY_TEXT_OR_FUNCTION, KEY_AT(struct rule, summary),
+		.help = "one line: a text, or a function of s"},
+	{"description", KEY_TEXT_OR_FUNCTION, KEY_AT(struct rule, description),
+		.help = "more lines"},
 };
 
 static void rule_done(struct rule *r)
@@ -118,10 +134,10 @@ struct loading {
 	struct rule_file *file;
 	const struct rules_options *options;
 	struct arena *arena;
-	struct lines *lines;     /* made at the first alert: by then the text has been compiled */
+	struct lines *lines; /* made at the first alert: by then the text has been compiled */
 	const char *text;
 	size_t n_text;
-	int open_line;           /* of an alert "Name" whose table has not come */
+	int open_line; /* of an alert "Name" whose table has not come */
 	char *open_name;
 };
 
@@ -131,7 +147,8 @@ static struct loading *loading_of(lua_State *L)
 
 	/* Afterwards the owner of the sandbox is the file. */
 	if (sandbox_owner(L) != (void *)l)
-		luaL_error(L, "alert is possible only while the file is loaded, not in a function called later");
+		luaL_error(L, "alert is possible only while the file is loaded, not in a function "
+			      "called later");
 	if (!l->lines)
 		l->lines = lines_open(l->text, l->n_text);
 	return l;
@@ -144,11 +161,14 @@ static void check_to(struct loading *l, const struct rule *r)
 	for (size_t i = 0; i < r->n_to; i++) {
 		size_t j = 0;
 
-		while (j < l->options->n_endpoints && strcmp(r->to[i], l->options->endpoints[j]) != 0)
+		while (j < l->options->n_endpoints &&
+			strcmp(r->to[i], l->options->endpoints[j]) != 0)
 			j++;
 		if (j == l->options->n_endpoints)
-			table_wrong(&l->reading, r->line, "to: no endpoint '%.60s' in the configuration%s", r->to[i],
-				table_nearest(r->to[i], l->options->endpoints, l->options->n_endpoints, hint, sizeof hint));
+			table_wrong(&l->reading, r->line,
+				"to: no endpoint '%.60s' in the configuration%s", r->to[i],
+				table_nearest(r->to[i], l->options->endpoints,
+					l->options->n_endpoints, hint, sizeof hint));
 	}
 }
 
@@ -162,7 +182,8 @@ static void add_rule(struct loading *l, const struct value *table, const char *n
 	check_to(l, &r);
 	for (size_t i = 0; i < f->n_rules; i++)
 		if (strcmp(f->rules[i].name, name) == 0)
-			table_wrong(&l->reading, line, "the name is taken by the alert at line %d", f->rules[i].line);
+			table_wrong(&l->reading, line, "the name is taken by the alert at line %d",
+				f->rules[i].line);
 	if (strcmp(name, RULES_ERROR_ALERT) == 0)
 		table_wrong(&l->reading, line, "the name is oodd's own");
 	l->reading.what[0] = '\0';
@@ -176,13 +197,17 @@ static int on_table(lua_State *L)
 	struct loading *l = loading_of(L);
 	const char *name = lua_tostring(L, lua_upvalueindex(2));
 	int line = (int)lua_tointeger(L, lua_upvalueindex(3));
-	struct value_options o = {.functions = true, .lines = l->lines, .entry = lines_block(l->lines, "alert", name, line), .line = line};
+	struct value_options o = {.functions = true,
+		.lines = l->lines,
+		.entry = lines_block(l->lines, "alert", name, line),
+		.line = line};
 	struct value table;
 	struct error e;
 
 	l->open_line = 0;
 	if (lua_type(L, 1) != LUA_TTABLE)
-		table_wrong(&l->reading, line, "alert \"%s\" must be followed by a table: alert \"Name\" { ... }", name);
+		table_wrong(&l->reading, line,
+			"alert \"%s\" must be followed by a table: alert \"Name\" { ... }", name);
 	else if (l->file->n_rules == MOST_RULES)
 		return luaL_error(L, "more than %d alerts in one file", MOST_RULES);
 	else if (!value_read(L, 1, &o, l->arena, &table, &e))
@@ -195,7 +220,9 @@ static int on_table(lua_State *L)
 static void check_open(struct loading *l)
 {
 	if (l->open_line)
-		table_wrong(&l->reading, l->open_line, "alert \"%s\" must be followed by a table: alert \"Name\" { ... }", l->open_name);
+		table_wrong(&l->reading, l->open_line,
+			"alert \"%s\" must be followed by a table: alert \"Name\" { ... }",
+			l->open_name);
 	l->open_line = 0;
 }
 
@@ -206,7 +233,8 @@ static int on_alert(lua_State *L)
 	const char *name = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &n) : NULL;
 
 	if (!name || n == 0 || n > 128 || strlen(name) != n)
-		return luaL_error(L, "alert wants a name of 1 to 128 bytes: alert \"Name\" { ... }");
+		return luaL_error(
+			L, "alert wants a name of 1 to 128 bytes: alert \"Name\" { ... }");
 	check_open(l);
 	l->open_line = sandbox_line(L);
 	l->open_name = arena_span(l->arena, name, n);
@@ -255,7 +283,10 @@ static void load(struct loading *l, const struct sandbox_limits *limits)
 bool rule_file_load(struct rule_file *f, const struct rules_options *o, struct buf *errors)
 {
 	struct sandbox_limits limits = SANDBOX_LIMITS;
-	struct loading l = {.reading = {.file = f->path, .folder = ".", .errors = errors}, .file = f, .options = o, .arena = arena_open()};
+	struct loading l = {.reading = {.file = f->path, .folder = ".", .errors = errors},
+		.file = f,
+		.options = o,
+		.arena = arena_open()};
 
 	limits.memory = o->memory ? o->memory : limits.memory;
 	limits.cpu_us = o->cpu_us ? o->cpu_us : limits.cpu_us;

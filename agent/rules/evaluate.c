@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The functions of a rule, called in its sandbox. What they change is kept only when all of them ended well. */
+ * The functions of a rule, called in its sandbox. What they change is kept only when all of them
+ * ended well. */
 #include "rules/rule.h"
 
 #include "model/pack.h"
@@ -13,7 +14,8 @@
 enum { TEXT_MOST = 4096 };
 
 /* One run on behalf of a rule: the views are good for just so long. */
-static int run(struct rule_file *f, lua_CFunction work, void *context, const struct signal *signal, struct error *e)
+static int run(struct rule_file *f, lua_CFunction work, void *context, const struct signal *signal,
+	struct error *e)
 {
 	int64_t cpu_us;
 	int rc;
@@ -72,13 +74,19 @@ static int judge(lua_State *L)
 	return 0;
 }
 
-int rule_judge(struct rule_file *f, const struct rule *r, const struct series *s, const struct signal *signal, struct verdict *ret,
-	struct error *e)
+int rule_judge(struct rule_file *f, const struct rule *r, const struct series *s,
+	const struct signal *signal, struct verdict *ret, struct error *e)
 {
 	struct verdict v = {.memory = BUF_EMPTY};
 	struct unpacked *memory = s->memory.n ? unpack_open(s->memory.at, s->memory.n) : NULL;
-	struct judging j = {.file = f, .rule = r, .series = s, .signal = signal, .verdict = &v, .memory = unpack_root(memory),
-		.arena = arena_open(), .error = e};
+	struct judging j = {.file = f,
+		.rule = r,
+		.series = s,
+		.signal = signal,
+		.verdict = &v,
+		.memory = unpack_root(memory),
+		.arena = arena_open(),
+		.error = e};
 	int rc = 0;
 
 	if (r->when == LUA_NOREF && r->resolve_when == LUA_NOREF) { /* nothing to ask Lua */
@@ -105,7 +113,7 @@ struct telling {
 	struct rule_file *file;
 	int function;
 	char *text;
-	const char *wrong;       /* NULL, or the type of what came instead of a text */
+	const char *wrong; /* NULL, or the type of what came instead of a text */
 };
 
 static int tell(lua_State *L)
@@ -127,8 +135,8 @@ static int tell(lua_State *L)
 	return 0;
 }
 
-int rule_text(struct rule_file *f, const struct rule *r, const struct text_or_function *t, const struct signal *signal, char **ret,
-	struct error *e)
+int rule_text(struct rule_file *f, const struct rule *r, const struct text_or_function *t,
+	const struct signal *signal, char **ret, struct error *e)
 {
 	struct telling telling = {.file = f, .function = t->function};
 	int rc;
@@ -139,7 +147,9 @@ int rule_text(struct rule_file *f, const struct rule *r, const struct text_or_fu
 	}
 	rc = run(f, tell, &telling, signal, e);
 	if (rc == 0 && telling.wrong)
-		rc = error_set(e, -EINVAL, "%s:%d: alert \"%s\": a function for a text returned a %s", f->path, r->line, r->name, telling.wrong);
+		rc = error_set(e, -EINVAL,
+			"%s:%d: alert \"%s\": a function for a text returned a %s", f->path,
+			r->line, r->name, telling.wrong);
 	if (rc == 0)
 		*ret = telling.text;
 	return rc;

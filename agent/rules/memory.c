@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The little memory a rule has for each stream, as bytes: plain data, small, the same after a restart.
- * A table is an array of pairs, [key or nil, value, ...]; nil as key: the next item of the list; nil for {}. */
+ * The little memory a rule has for each stream, as bytes: plain data, small, the same after a
+ * restart. A table is an array of pairs, [key or nil, value, ...]; nil as key: the next item of the
+ * list; nil for {}. */
 #include "rules/rule.h"
 
 #include "lua/value.h"
@@ -67,7 +68,8 @@ bool memory_pack(lua_State *L, int index, struct arena *arena, struct buf *to, s
 	}
 	pack_value(&v, to);
 	if (to->n > RULES_MEMORY_MOST) {
-		error_set(e, 0, "`state` is %zu bytes when stored; %d are possible", to->n, RULES_MEMORY_MOST);
+		error_set(e, 0, "`state` is %zu bytes when stored; %d are possible", to->n,
+			RULES_MEMORY_MOST);
 		return false;
 	}
 	return true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Between the files of this room only: what a rule file holds, and what is remembered of a rule on a stream. */
+ * Between the files of this room only: what a rule file holds, and what is remembered of a rule on
+ * a stream. */
 #ifndef RULES_RULE_H
 #define RULES_RULE_H
 
@@ -10,7 +11,7 @@
 
 struct msgpack_object;
 
-struct named_text {              /* a label or annotation */
+struct named_text { /* a label or annotation */
 	char *name;
 	struct text_or_function text;
 };
@@ -19,21 +20,22 @@ struct named_text {              /* a label or annotation */
 struct rule {
 	char *name;
 	int line;
-	int on;                  /* what it watches: only signals so far */
-	char *model, *version;   /* patterns */
+	int on;                /* what it watches: only signals so far */
+	char *model, *version; /* patterns */
 	struct alarm_times times;
 	int64_t min_records;
-	int when, resolve_when;  /* references, LUA_NOREF: s.alarm, and not when */
+	int when, resolve_when; /* references, LUA_NOREF: s.alarm, and not when */
 	struct text_or_function severity, summary, description;
 	struct named_text *labels, *annotations;
 	size_t n_labels, n_annotations;
-	char **to;               /* none: all endpoints */
+	char **to; /* none: all endpoints */
 	size_t n_to;
 };
 
 struct rule_file {
 	char *path;
-	const char *base;        /* last part of the path: part of the keys, so that a moved folder changes none */
+	const char *base; /* last part of the path: part of the keys, so that a moved folder changes
+			     none */
 	struct sandbox *sandbox;
 	struct rule *rules;
 	size_t n_rules;
@@ -47,15 +49,16 @@ struct rule_file {
 
 /* One rule on one stream. */
 struct series {
-	char *file, *rule;       /* base name of the file, name of the alert */
+	char *file, *rule; /* base name of the file, name of the alert */
 	char *model, *version;
 	struct alarm alarm;
-	struct alert alert;      /* of the incident, while the alarm is pending or firing; name is NULL otherwise */
-	struct buf memory;       /* the `state` table, packed; empty: {} */
-	int64_t seen_us;         /* end of the last window, judged or not */
-	int64_t errors;          /* in a row */
-	struct alert trouble;    /* OoddRuleError, while the rule fails; name is NULL otherwise */
-	bool owned;              /* its rule is loaded */
+	struct alert alert;   /* of the incident, while the alarm is pending or firing; name is NULL
+				 otherwise */
+	struct buf memory;    /* the `state` table, packed; empty: {} */
+	int64_t seen_us;      /* end of the last window, judged or not */
+	int64_t errors;       /* in a row */
+	struct alert trouble; /* OoddRuleError, while the rule fails; name is NULL otherwise */
+	bool owned;           /* its rule is loaded */
 };
 
 struct rules {
@@ -65,10 +68,11 @@ struct rules {
 	size_t n_endpoints;
 	struct series *series;
 	size_t n_series, room;
-	bool full;               /* said once that there are too many */
+	bool full; /* said once that there are too many */
 };
 
-/* define.c: what stands in an alert{...}; load one file: its words, its rules. Mistakes into errors; false when there are any. */
+/* define.c: what stands in an alert{...}; load one file: its words, its rules. Mistakes into
+ * errors; false when there are any. */
 bool rule_file_load(struct rule_file *f, const struct rules_options *o, struct buf *errors);
 void rule_file_done(struct rule_file *f);
 
@@ -76,25 +80,29 @@ void rule_file_done(struct rule_file *f);
 void view_open(lua_State *L, struct rule_file *f);
 void view_push(lua_State *L, struct rule_file *f);
 
-/* evaluate.c: the functions of a rule, called. 0, or a negative errno with "file:line: sentence". */
+/* evaluate.c: the functions of a rule, called. 0, or a negative errno with "file:line: sentence".
+ */
 struct verdict {
 	bool hot, clear;
-	struct buf memory;       /* what the `state` table became; the caller's */
+	struct buf memory; /* what the `state` table became; the caller's */
 };
-int rule_judge(struct rule_file *f, const struct rule *r, const struct series *s, const struct signal *signal, struct verdict *ret,
-	struct error *e);
+int rule_judge(struct rule_file *f, const struct rule *r, const struct series *s,
+	const struct signal *signal, struct verdict *ret, struct error *e);
 /* A text, or what the function says; NULL when it says nil. The caller's. */
-int rule_text(struct rule_file *f, const struct rule *r, const struct text_or_function *t, const struct signal *signal, char **ret,
-	struct error *e);
+int rule_text(struct rule_file *f, const struct rule *r, const struct text_or_function *t,
+	const struct signal *signal, char **ret, struct error *e);
 
-/* compose.c: the alert of an incident. Both go on after mistakes; then they return the first, and e says it. */
-int compose_begin(struct rule_file *f, const struct rule *r, struct series *s, const struct signal *signal, struct error *e);
-int compose_fire(const struct rules *all, struct rule_file *f, const struct rule *r, struct series *s, const struct signal *signal,
-	struct error *e);
-void compose_trouble(const struct rules *all, const struct rule_file *f, const struct rule *r, struct series *s,
-	const struct signal *signal, const struct error *e);
+/* compose.c: the alert of an incident. Both go on after mistakes; then they return the first, and e
+ * says it. */
+int compose_begin(struct rule_file *f, const struct rule *r, struct series *s,
+	const struct signal *signal, struct error *e);
+int compose_fire(const struct rules *all, struct rule_file *f, const struct rule *r,
+	struct series *s, const struct signal *signal, struct error *e);
+void compose_trouble(const struct rules *all, const struct rule_file *f, const struct rule *r,
+	struct series *s, const struct signal *signal, const struct error *e);
 
-/* memory.c: a `state` table as bytes, and back; inside a run. false: it cannot be kept; e says why. */
+/* memory.c: a `state` table as bytes, and back; inside a run. false: it cannot be kept; e says why.
+ */
 bool memory_pack(lua_State *L, int index, struct arena *arena, struct buf *to, struct error *e);
 void memory_push(lua_State *L, const struct msgpack_object *o); /* {} for NULL */
 

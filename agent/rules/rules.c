@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A signal past every rule that watches its stream: ask the rule, step its alarm, speak when the alarm does. A rule that fails keeps the
- * state it had, says so by an alert of its own, and after some failures in a row is left out; the others go on. */
+ * A signal past every rule that watches its stream: ask the rule, step its alarm, speak when the
+ * alarm does. A rule that fails keeps the state it had, says so by an alert of its own, and after
+ * some failures in a row is left out; the others go on. */
 #include "rules/rule.h"
 
 #include "base/clock.h"
@@ -36,7 +37,8 @@ static bool load_files(struct rules *r, const struct rules_options *o, struct bu
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(r->files[j].base, f->base) != 0)
 				continue;
-			buf_format(errors, "%s: there is another rule file of that name: %s\n", f->path, r->files[j].path);
+			buf_format(errors, "%s: there is another rule file of that name: %s\n",
+				f->path, r->files[j].path);
 			fine = false;
 		}
 	}
@@ -86,18 +88,22 @@ void rules_close(struct rules *r)
 	free(r);
 }
 
-static bool is_series(const struct series *s, const char *file, const char *rule, const char *model, const char *version)
+static bool is_series(const struct series *s, const char *file, const char *rule, const char *model,
+	const char *version)
 {
-	return strcmp(s->rule, rule) == 0 && strcmp(s->model, model) == 0 && strcmp(s->version, version) == 0 &&
-		strcmp(s->file, file) == 0;
+	return strcmp(s->rule, rule) == 0 && strcmp(s->model, model) == 0 &&
+	       strcmp(s->version, version) == 0 && strcmp(s->file, file) == 0;
 }
 
 /* Add an empty one; NULL when there are too many. */
-static struct series *add_series(struct rules *r, const char *file, const char *rule, const char *model, const char *version)
+static struct series *add_series(
+	struct rules *r, const char *file, const char *rule, const char *model, const char *version)
 {
 	if (r->n_series == MOST_SERIES) {
 		if (!r->full)
-			log_error("rules", "too many streams times alerts; further ones are not watched", "most", log_n(MOST_SERIES));
+			log_error("rules",
+				"too many streams times alerts; further ones are not watched",
+				"most", log_n(MOST_SERIES));
 		r->full = true;
 		return NULL;
 	}
@@ -105,12 +111,18 @@ static struct series *add_series(struct rules *r, const char *file, const char *
 		r->room = r->room ? 2 * r->room : 16;
 		r->series = mem_grow(r->series, r->room, sizeof *r->series);
 	}
-	r->series[r->n_series] = (struct series){.file = mem_copy_text(file), .rule = mem_copy_text(rule), .model = mem_copy_text(model),
-		.version = mem_copy_text(version), .alarm = ALARM_NONE, .seen_us = TIME_NONE, .owned = true};
+	r->series[r->n_series] = (struct series){.file = mem_copy_text(file),
+		.rule = mem_copy_text(rule),
+		.model = mem_copy_text(model),
+		.version = mem_copy_text(version),
+		.alarm = ALARM_NONE,
+		.seen_us = TIME_NONE,
+		.owned = true};
 	return &r->series[r->n_series++];
 }
 
-static struct series *series_for(struct rules *r, const struct rule_file *f, const struct rule *rule, const struct signal *s)
+static struct series *series_for(
+	struct rules *r, const struct rule_file *f, const struct rule *rule, const struct signal *s)
 {
 	for (size_t i = 0; i < r->n_series; i++)
 		if (is_series(&r->series[i], f->base, rule->name, s->model, s->version))
@@ -129,13 +141,16 @@ static void resolve(struct alert *a, int64_t at_us, const struct outlet *out)
 }
 
 /* The rule failed on this window: loud, and once. */
-static void fail(struct rules *r, struct rule_file *f, const struct rule *rule, struct series *s, const struct signal *signal,
-	const struct error *e, const struct outlet *out)
+static void fail(struct rules *r, struct rule_file *f, const struct rule *rule, struct series *s,
+	const struct signal *signal, const struct error *e, const struct outlet *out)
 {
 	f->stat.errors++;
 	f->last_error = *e;
 	s->errors++;
-	log_error("rules", s->errors == RULES_ERRORS_MOST ? "a rule failed, and is left out for this stream from now on" : "a rule failed",
+	log_error("rules",
+		s->errors == RULES_ERRORS_MOST
+			? "a rule failed, and is left out for this stream from now on"
+			: "a rule failed",
 		"alert", log_s(rule->name), "model", log_s(s->model), "error", log_s(e->text));
 	if (s->trouble.name)
 		return;
@@ -150,15 +165,18 @@ static void recover(struct series *s, const struct signal *signal, const struct 
 		resolve(&s->trouble, signal->end_us, out);
 }
 
-/* What the alarm's step means for the alert. A cause that is new while the alert fires already is told under the same key. */
-static int speak(struct rules *r, struct rule_file *f, const struct rule *rule, struct series *s, const struct signal *signal,
-	enum alarm_step step, bool hot, const struct outlet *out, struct error *e)
+/* What the alarm's step means for the alert. A cause that is new while the alert fires already is
+ * told under the same key. */
+static int speak(struct rules *r, struct rule_file *f, const struct rule *rule, struct series *s,
+	const struct signal *signal, enum alarm_step step, bool hot, const struct outlet *out,
+	struct error *e)
 {
 	int rc = 0, failed;
 
 	if (step == ALARM_BEGINS || (step == ALARM_FIRES && !s->alert.name))
 		rc = compose_begin(f, rule, s, signal, e);
-	if (step == ALARM_FIRES || (step == ALARM_STAYS && s->alarm.state == ALARM_FIRING && hot && signal->fresh)) {
+	if (step == ALARM_FIRES ||
+		(step == ALARM_STAYS && s->alarm.state == ALARM_FIRING && hot && signal->fresh)) {
 		failed = compose_fire(r, f, rule, s, signal, rc ? NULL : e);
 		rc = rc ? rc : failed;
 		out->on_alert(out->context, &s->alert);
@@ -170,7 +188,8 @@ static int speak(struct rules *r, struct rule_file *f, const struct rule *rule, 
 	return rc;
 }
 
-static void watch(struct rules *r, struct rule_file *f, const struct rule *rule, const struct signal *signal, const struct outlet *out)
+static void watch(struct rules *r, struct rule_file *f, const struct rule *rule,
+	const struct signal *signal, const struct outlet *out)
 {
 	struct series *s = series_for(r, f, rule, signal);
 	struct verdict v;
@@ -180,7 +199,8 @@ static void watch(struct rules *r, struct rule_file *f, const struct rule *rule,
 	if (!s || (s->seen_us != TIME_NONE && signal->end_us <= s->seen_us))
 		return;
 	s->seen_us = signal->end_us;
-	if (s->errors >= RULES_ERRORS_MOST || signal->state == SIGNAL_UNJUDGED || signal->n < rule->min_records)
+	if (s->errors >= RULES_ERRORS_MOST || signal->state == SIGNAL_UNJUDGED ||
+		signal->n < rule->min_records)
 		return; /* holds the state it has */
 	if (rule_judge(f, rule, s, signal, &v, &e)) {
 		fail(r, f, rule, s, signal, &e, out);
@@ -188,7 +208,8 @@ static void watch(struct rules *r, struct rule_file *f, const struct rule *rule,
 	}
 	buf_done(&s->memory);
 	s->memory = v.memory;
-	step = alarm_step(&s->alarm, &rule->times, v.hot, v.clear, signal->start_us, signal->end_us);
+	step = alarm_step(
+		&s->alarm, &rule->times, v.hot, v.clear, signal->start_us, signal->end_us);
 	if (speak(r, f, rule, s, signal, step, v.hot, out, &e))
 		fail(r, f, rule, s, signal, &e, out);
 	else
@@ -207,14 +228,16 @@ static void drop_series(struct rules *r, size_t i, int64_t at_us, const struct o
 	r->series[i] = r->series[--r->n_series];
 }
 
-/* Series whose rule is gone, and those of a version that went quiet while others of its model went on. */
+/* Series whose rule is gone, and those of a version that went quiet while others of its model went
+ * on. */
 static void sweep(struct rules *r, const struct signal *signal, const struct outlet *out)
 {
 	for (size_t i = 0; i < r->n_series;) {
 		const struct series *s = &r->series[i];
 		bool quiet = strcmp(s->model, signal->model) == 0 && s->seen_us != TIME_NONE &&
-			signal->end_us > s->seen_us && signal->end_us - s->seen_us > RULES_RETIRE_US &&
-			strcmp(s->version, signal->version) != 0;
+			     signal->end_us > s->seen_us &&
+			     signal->end_us - s->seen_us > RULES_RETIRE_US &&
+			     strcmp(s->version, signal->version) != 0;
 
 		if (!s->owned || quiet)
 			drop_series(r, i, signal->end_us, out);
@@ -223,7 +246,8 @@ static void sweep(struct rules *r, const struct signal *signal, const struct out
 	}
 }
 
-void rules_signal(struct rules *r, const struct signal *s, void (*on_alert)(void *context, const struct alert *a), void *context)
+void rules_signal(struct rules *r, const struct signal *s,
+	void (*on_alert)(void *context, const struct alert *a), void *context)
 {
 	struct outlet out = {on_alert, context};
 
@@ -233,12 +257,14 @@ void rules_signal(struct rules *r, const struct signal *s, void (*on_alert)(void
 		struct rule_file *f = &r->files[i];
 
 		for (size_t j = 0; j < f->n_rules; j++)
-			if (words_match(f->rules[j].model, s->model) && words_match(f->rules[j].version, s->version))
+			if (words_match(f->rules[j].model, s->model) &&
+				words_match(f->rules[j].version, s->version))
 				watch(r, f, &f->rules[j], s, &out);
 	}
 }
 
-void rules_each_alert(const struct rules *r, void (*each)(void *context, const struct alert *a), void *context)
+void rules_each_alert(
+	const struct rules *r, void (*each)(void *context, const struct alert *a), void *context)
 {
 	for (size_t i = 0; i < r->n_series; i++) {
 		if (r->series[i].alert.name)
@@ -248,7 +274,8 @@ void rules_each_alert(const struct rules *r, void (*each)(void *context, const s
 	}
 }
 
-void rules_each_stat(const struct rules *r, void (*each)(void *context, const struct rules_stat *stat), void *context)
+void rules_each_stat(const struct rules *r,
+	void (*each)(void *context, const struct rules_stat *stat), void *context)
 {
 	for (size_t i = 0; i < r->n_files; i++) {
 		const struct rule_file *f = &r->files[i];
@@ -259,7 +286,8 @@ void rules_each_stat(const struct rules *r, void (*each)(void *context, const st
 		stat.bytes = sandbox_bytes(f->sandbox);
 		stat.last_error = f->last_error.text;
 		for (size_t j = 0; j < r->n_series; j++)
-			if (strcmp(r->series[j].file, f->base) == 0 && r->series[j].errors >= RULES_ERRORS_MOST)
+			if (strcmp(r->series[j].file, f->base) == 0 &&
+				r->series[j].errors >= RULES_ERRORS_MOST)
 				stat.n_left_out++;
 		each(context, &stat);
 	}

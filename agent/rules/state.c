@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the rules remember, as one msgpack value: { "format": 1, "series": [ {...}, ... ] }. How often a rule failed is not in it: a rule
- * that was just loaded gets another chance. */
+ * What the rules remember, as one msgpack value: { "format": 1, "series": [ {...}, ... ] }. How
+ * often a rule failed is not in it: a rule that was just loaded gets another chance. */
 #include "rules/rule.h"
 
 #include "base/clock.h"
@@ -16,13 +16,19 @@ enum { FORMAT = 1 };
 static const struct {
 	const char *name;
 	size_t at;
-} texts[] = {
-	{"file", offsetof(struct series, file)}, {"rule", offsetof(struct series, rule)},
-	{"model", offsetof(struct series, model)}, {"version", offsetof(struct series, version)},
-}, integers[] = {
-	{"start", offsetof(struct series, alarm.start_us)}, {"hot", offsetof(struct series, alarm.hot_us)},
-	{"clear", offsetof(struct series, alarm.clear_us)}, {"at", offsetof(struct series, alarm.at_us)},
-	{"seen", offsetof(struct series, seen_us)},
+} texts[] =
+	{
+		{"file", offsetof(struct series, file)},
+		{"rule", offsetof(struct series, rule)},
+		{"model", offsetof(struct series, model)},
+		{"version", offsetof(struct series, version)},
+},
+  integers[] = {
+	  {"start", offsetof(struct series, alarm.start_us)},
+	  {"hot", offsetof(struct series, alarm.hot_us)},
+	  {"clear", offsetof(struct series, alarm.clear_us)},
+	  {"at", offsetof(struct series, alarm.at_us)},
+	  {"seen", offsetof(struct series, seen_us)},
 };
 enum { N_TEXTS = sizeof texts / sizeof *texts, N_INTEGERS = sizeof integers / sizeof *integers };
 
@@ -112,13 +118,14 @@ static bool alarm_holds(const struct series *s)
 {
 	const struct alarm *a = &s->alarm;
 
-	if (!is_time(a->start_us) || !is_time(a->hot_us) || !is_time(a->clear_us) || !is_time(a->at_us) || !is_time(s->seen_us) ||
-		a->at_us > s->seen_us)
+	if (!is_time(a->start_us) || !is_time(a->hot_us) || !is_time(a->clear_us) ||
+		!is_time(a->at_us) || !is_time(s->seen_us) || a->at_us > s->seen_us)
 		return false;
 	if (a->state == ALARM_IDLE)
 		return !s->alert.name;
-	return s->alert.name && a->start_us != TIME_NONE && a->start_us <= a->hot_us && a->hot_us <= a->at_us && a->clear_us <= a->at_us &&
-		s->alert.state == (a->state == ALARM_FIRING ? ALERT_FIRING : ALERT_PENDING);
+	return s->alert.name && a->start_us != TIME_NONE && a->start_us <= a->hot_us &&
+	       a->hot_us <= a->at_us && a->clear_us <= a->at_us &&
+	       s->alert.state == (a->state == ALARM_FIRING ? ALERT_FIRING : ALERT_PENDING);
 }
 
 static bool read_series(const struct msgpack_object *o, struct series *s)
@@ -133,22 +140,24 @@ static bool read_series(const struct msgpack_object *o, struct series *s)
 		*(char **)((char *)s + texts[i].at) = mem_copy_span(text, n);
 	}
 	for (size_t i = 0; i < N_INTEGERS; i++)
-		if (!unpack_int(unpack_field(o, integers[i].name), INT64_MIN, INT64_MAX, (int64_t *)((char *)s + integers[i].at)))
+		if (!unpack_int(unpack_field(o, integers[i].name), INT64_MIN, INT64_MAX,
+			    (int64_t *)((char *)s + integers[i].at)))
 			return false;
 	if (!unpack_int(unpack_field(o, "state"), ALARM_IDLE, ALARM_FIRING, &state))
 		return false;
 	s->alarm.state = (enum alarm_state)state;
 	if (unpack_length(unpack_field(o, "memory")))
 		copy_memory(unpack_field(o, "memory"), &s->memory);
-	return read_alert(unpack_field(o, "alert"), &s->alert) && read_alert(unpack_field(o, "trouble"), &s->trouble) &&
-		alarm_holds(s);
+	return read_alert(unpack_field(o, "alert"), &s->alert) &&
+	       read_alert(unpack_field(o, "trouble"), &s->trouble) && alarm_holds(s);
 }
 
 static bool has_rule(const struct rules *r, const struct series *s)
 {
 	for (size_t i = 0; i < r->n_files; i++)
 		for (size_t j = 0; j < r->files[i].n_rules; j++)
-			if (strcmp(r->files[i].base, s->file) == 0 && strcmp(r->files[i].rules[j].name, s->rule) == 0)
+			if (strcmp(r->files[i].base, s->file) == 0 &&
+				strcmp(r->files[i].rules[j].name, s->rule) == 0)
 				return true;
 	return false;
 }
@@ -170,12 +179,15 @@ static int read_all(struct rules *r, const struct msgpack_object *root, struct e
 	if (!unpack_int(unpack_field(root, "format"), 0, INT64_MAX, &format))
 		return error_set(e, -EINVAL, "the state of the rules is not what oodd stores");
 	if (format != FORMAT)
-		return error_set(e, -EPROTO, "the state of the rules has format %lld, and this oodd knows %d", (long long)format, FORMAT);
+		return error_set(e, -EPROTO,
+			"the state of the rules has format %lld, and this oodd knows %d",
+			(long long)format, FORMAT);
 	series = mem_zero(n + 1, sizeof *series);
 	for (size_t i = 0; i < n; i++) {
 		if (!read_series(unpack_item(list, i), &series[i])) {
 			free_all(series, i + 1);
-			return error_set(e, -EINVAL, "the state of the rules is damaged at series %zu", i);
+			return error_set(
+				e, -EINVAL, "the state of the rules is damaged at series %zu", i);
 		}
 		series[i].owned = has_rule(r, &series[i]);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A signal as a rule sees it: read-only, no copies. A view holds the number of the call it was made for; a script that keeps one for
- * later finds it gone, not a pointer into freed memory. */
+ * A signal as a rule sees it: read-only, no copies. A view holds the number of the call it was made
+ * for; a script that keeps one for later finds it gone, not a pointer into freed memory. */
 #include "rules/rule.h"
 
 #include <string.h>
@@ -50,7 +50,8 @@ static const struct view *check_view(lua_State *L, const char *name)
 	if (!v)
 		luaL_error(L, "this wants a signal; write s:find(\"name\")");
 	else if (!file_of(L)->signal || v->generation != file_of(L)->generation)
-		luaL_error(L, "this signal is gone; keep what you need of it in the second argument, `state`");
+		luaL_error(L, "this signal is gone; keep what you need of it in the second "
+			      "argument, `state`");
 	return v;
 }
 
@@ -125,24 +126,38 @@ static void push_find(lua_State *L, struct rule_file *f, const void *of)
 #define OF_FINDING(member) offsetof(struct finding, member), NULL
 
 static const struct view_field signal_fields[] = {
-	{"model", F_TEXT, OF_SIGNAL(model)}, {"version", F_TEXT, OF_SIGNAL(version)}, {"start", F_TIME, OF_SIGNAL(start_us)},
-	{"end_", F_TIME, OF_SIGNAL(end_us)}, {"n", F_INTEGER, OF_SIGNAL(n)}, {"flagged", F_INTEGER, OF_SIGNAL(n_flagged)},
-	{"flag_rate", F_REAL, OF_SIGNAL(flag_rate)}, {"state", F_OTHER, 0, push_state}, {"alarm", F_BOOL, OF_SIGNAL(alarm)},
-	{"fresh", F_BOOL, OF_SIGNAL(fresh)}, {"severity", F_INT, OF_SIGNAL(severity)}, {"log_m", F_REAL, OF_SIGNAL(log_m)},
-	{"budget", F_REAL, OF_SIGNAL(log_budget)}, {"since", F_TIME, OF_SIGNAL(since_us)}, {"top", F_OTHER, 0, push_top},
-	{"findings", F_OTHER, 0, push_findings}, {"find", F_OTHER, 0, push_find},
+	{"model", F_TEXT, OF_SIGNAL(model)},
+	{"version", F_TEXT, OF_SIGNAL(version)},
+	{"start", F_TIME, OF_SIGNAL(start_us)},
+	{"end_", F_TIME, OF_SIGNAL(end_us)},
+	{"n", F_INTEGER, OF_SIGNAL(n)},
+	{"flagged", F_INTEGER, OF_SIGNAL(n_flagged)},
+	{"flag_rate", F_REAL, OF_SIGNAL(flag_rate)},
+	{"state", F_OTHER, 0, push_state},
+	{"alarm", F_BOOL, OF_SIGNAL(alarm)},
+	{"fresh", F_BOOL, OF_SIGNAL(fresh)},
+	{"severity", F_INT, OF_SIGNAL(severity)},
+	{"log_m", F_REAL, OF_SIGNAL(log_m)},
+	{"budget", F_REAL, OF_SIGNAL(log_budget)},
+	{"since", F_TIME, OF_SIGNAL(since_us)},
+	{"top", F_OTHER, 0, push_top},
+	{"findings", F_OTHER, 0, push_findings},
+	{"find", F_OTHER, 0, push_find},
 };
 
 static const struct view_field finding_fields[] = {
-	{"name", F_TEXT, OF_FINDING(name)}, {"kind", F_OTHER, 0, push_kind}, {"judged", F_BOOL, OF_FINDING(judged)},
-	{"moved", F_BOOL, OF_FINDING(moved)}, {"latched", F_BOOL, OF_FINDING(latched)}, {"psi", F_REAL, OF_FINDING(psi)},
-	{"ks", F_REAL, OF_FINDING(ks)}, {"w1", F_REAL, OF_FINDING(w1)}, {"js", F_REAL, OF_FINDING(js)},
-	{"before", F_REAL, OF_FINDING(before)}, {"after", F_REAL, OF_FINDING(after)}, {"severity", F_INT, OF_FINDING(severity)},
+	{"name", F_TEXT, OF_FINDING(name)}, {"kind", F_OTHER, 0, push_kind},
+	{"judged", F_BOOL, OF_FINDING(judged)}, {"moved", F_BOOL, OF_FINDING(moved)},
+	{"latched", F_BOOL, OF_FINDING(latched)}, {"psi", F_REAL, OF_FINDING(psi)},
+	{"ks", F_REAL, OF_FINDING(ks)}, {"w1", F_REAL, OF_FINDING(w1)},
+	{"js", F_REAL, OF_FINDING(js)}, {"before", F_REAL, OF_FINDING(before)},
+	{"after", F_REAL, OF_FINDING(after)}, {"severity", F_INT, OF_FINDING(severity)},
 	{"log_e", F_REAL, OF_FINDING(log_e)}, {"log_m", F_REAL, OF_FINDING(log_m)},
 	{"change", F_OTHER, 0, NULL}, /* an array, not a pointer: see push_field */
 };
 
-static void push_field(lua_State *L, struct rule_file *f, const struct view_field *field, const void *of)
+static void push_field(
+	lua_State *L, struct rule_file *f, const struct view_field *field, const void *of)
 {
 	const char *member = (const char *)of + field->at;
 	int64_t us;
@@ -179,7 +194,8 @@ static void push_field(lua_State *L, struct rule_file *f, const struct view_fiel
 	}
 }
 
-static int read_field(lua_State *L, const struct view_field *fields, size_t n, const void *of, const char *what)
+static int read_field(
+	lua_State *L, const struct view_field *fields, size_t n, const void *of, const char *what)
 {
 	const char *names[32], *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
 	char hint[64];
@@ -192,7 +208,8 @@ static int read_field(lua_State *L, const struct view_field *fields, size_t n, c
 		return 1;
 	}
 	sandbox_spend(L, 4096);
-	return luaL_error(L, "a %s has no field '%s'%s", what, name, table_nearest(name, names, n, hint, sizeof hint));
+	return luaL_error(L, "a %s has no field '%s'%s", what, name,
+		table_nearest(name, names, n, hint, sizeof hint));
 }
 
 static int signal_index(lua_State *L)
@@ -210,7 +227,8 @@ static int finding_index(lua_State *L)
 
 static int refuse_write(lua_State *L)
 {
-	return luaL_error(L, "a signal is read-only; keep what you need in the second argument, `state`");
+	return luaL_error(
+		L, "a signal is read-only; keep what you need in the second argument, `state`");
 }
 
 static int open_meta(lua_State *L, const char *name, lua_CFunction index)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The configuration: what it becomes, each mistake with its place and the nearest right word, and that what it prints reads back. */
+ * The configuration: what it becomes, each mistake with its place and the nearest right word, and
+ * that what it prints reads back. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,6 +54,7 @@ static struct config *must_read(const char *text)
 	return c;
 }
 
+/* clang-format off */
 static const char whole[] =
 	"local logs = '/var/log/inference'\n"
 	"source \"intent-router\" {\n"
@@ -78,6 +80,7 @@ static const char whole[] =
 	"commit = '2s'\n"
 	"log = { level = 'debug', format = 'json' }\n"
 	"limits = { rule_memory = '1MiB', rule_cpu = '20ms', dead_letter = 5000 }\n";
+/* clang-format on */
 
 static void assert_in_folder(const char *path, const char *rest)
 {
@@ -161,7 +164,8 @@ static void test_defaults(void **state)
 	assert_int_equal(c->sources[0].decode.future_us, standard.future_us);
 	assert_int_equal(c->sources[0].n_exclude, 4);
 	assert_int_equal(c->models[0].window_us, 300 * SECOND_US);
-	assert_true(c->models[0].false_alarms == 1 && c->models[0].per_us == 30 * 86400 * SECOND_US && c->models[0].flag == 0.01);
+	assert_true(c->models[0].false_alarms == 1 &&
+		    c->models[0].per_us == 30 * 86400 * SECOND_US && c->models[0].flag == 0.01);
 	assert_int_equal(c->models[0].n_detectors, 0);
 	assert_int_equal(c->n_rules, 1);
 	assert_non_null(strstr(c->rules[0], "rules/default.lua"));
@@ -171,6 +175,7 @@ static void test_defaults(void **state)
 }
 
 /* The file is the folder's oodd.lua; what stands in `expect` follows its name. */
+/* clang-format off */
 static const struct {
 	const char *text, *expect;
 } mistakes[] = {
@@ -248,6 +253,7 @@ static const struct {
 	{"local t = {}\nt.t = t\nsource 's' (t)", ":3: source \"s\" holds tables more than 16 deep"},
 	{"local t = { path = '/x', pth = 1 }\n\nsource 's' (t)", ":3: source \"s\": unknown key 'pth'; did you mean 'path'?"},
 };
+/* clang-format on */
 
 static void test_mistakes(void **state)
 {
@@ -255,13 +261,15 @@ static void test_mistakes(void **state)
 	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
 		struct buf errors = BUF_EMPTY;
 		struct config *c = NULL;
-		char *place = mem_format("%s/oodd.lua:", folder), *expect = strdup(mistakes[i].expect), *found;
+		char *place = mem_format("%s/oodd.lua:", folder),
+		     *expect = strdup(mistakes[i].expect), *found;
 
 		assert_int_equal(read_text(mistakes[i].text, &c, &errors), -EINVAL);
 		assert_null(c);
 		found = strstr(buf_cstr(&errors), expect);
 		if (!found || strncmp(errors.at, place, strlen(place)) != 0)
-			fail_msg("%s\nsays: %snot: %s", mistakes[i].text, buf_cstr(&errors), expect);
+			fail_msg(
+				"%s\nsays: %snot: %s", mistakes[i].text, buf_cstr(&errors), expect);
 		free(place);
 		free(expect);
 		buf_done(&errors);
@@ -270,16 +278,16 @@ static void test_mistakes(void **state)
 
 static void test_all_at_once(void **state)
 {
-	static const char text[] =
-		"source 's' { pth = '/x' }\n"
-		"model 'm' {\n"
-		"  windw = 1,\n"
-		"  flag = 7,\n"
-		"}\n"
-		"endpoint 'e' { kind = 'wbhook', url = 'x' }\n"
-		"model 'm' {}\n"
-		"stat = 1\n";
-	static const char *const lines[] = {":1: ", ":1: ", ":3: ", ":4: ", ":6: ", ":6: ", ":7: ", ":8: "};
+	static const char text[] = "source 's' { pth = '/x' }\n"
+				   "model 'm' {\n"
+				   "  windw = 1,\n"
+				   "  flag = 7,\n"
+				   "}\n"
+				   "endpoint 'e' { kind = 'wbhook', url = 'x' }\n"
+				   "model 'm' {}\n"
+				   "stat = 1\n";
+	static const char *const lines[] = {
+		":1: ", ":1: ", ":3: ", ":4: ", ":6: ", ":6: ", ":7: ", ":8: "};
 	struct buf errors = BUF_EMPTY;
 	struct config *c;
 	char *line, *rest, *copy;
@@ -289,7 +297,8 @@ static void test_all_at_once(void **state)
 	assert_int_equal(read_text(text, &c, &errors), -EINVAL);
 	copy = strdup(buf_cstr(&errors));
 	for (line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), n++)
-		if (n >= 8 || strncmp(line + strlen(folder) + strlen("/oodd.lua"), lines[n], 4) != 0)
+		if (n >= 8 ||
+			strncmp(line + strlen(folder) + strlen("/oodd.lua"), lines[n], 4) != 0)
 			fail_msg("line %zu: %s", n, line);
 	assert_int_equal(n, 8); /* in the order of the file */
 	free(copy);
@@ -303,7 +312,8 @@ static void test_missing(void **state)
 
 	(void)state;
 	assert_int_equal(config_read("/nonexistent/oodd.lua", &c, &errors), -ENOENT);
-	assert_string_equal(buf_cstr(&errors), "/nonexistent/oodd.lua: No such file or directory\n");
+	assert_string_equal(
+		buf_cstr(&errors), "/nonexistent/oodd.lua: No such file or directory\n");
 	buf_clear(&errors);
 	assert_int_equal(config_read("/", &c, &errors), -EINVAL);
 	buf_done(&errors);
@@ -356,14 +366,16 @@ static void test_reads_back(void **state)
 
 	(void)state;
 	assert_reads_back(whole);
-	assert_reads_back("source 's\\\"\\n\\\\' { path = '/x\\1' }\nmodel 'm' { window = 1.000001 }");
+	assert_reads_back(
+		"source 's\\\"\\n\\\\' { path = '/x\\1' }\nmodel 'm' { window = 1.000001 }");
 	assert_reads_back("");
 	free(rule);
 }
 
 static void test_provenance(void **state)
 {
-	struct config *c = must_read("model 'm' {\n  window = '1m',\n}\nlog = { format = 'json',\n  level = 'debug' }\n");
+	struct config *c = must_read("model 'm' {\n  window = '1m',\n}\nlog = { format = 'json',\n "
+				     " level = 'debug' }\n");
 	struct buf text = BUF_EMPTY;
 
 	(void)state;
@@ -438,9 +450,11 @@ static int tear_down(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole), cmocka_unit_test(test_defaults), cmocka_unit_test(test_mistakes),
-		cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_missing), cmocka_unit_test(test_reads_back),
-		cmocka_unit_test(test_provenance), cmocka_unit_test(test_example)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_reads_back), cmocka_unit_test(test_provenance),
+		cmocka_unit_test(test_example)};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

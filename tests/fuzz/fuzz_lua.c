@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Any bytes as a script: compiled, run, stopped in time, and read once more for its lines; and as a pattern on a text of their own. */
+ * Any bytes as a script: compiled, run, stopped in time, and read once more for its lines; and as a
+ * pattern on a text of their own. */
 #include "lua/lines.h"
 #include "lua/sandbox.h"
 #include "lua/value.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every script in hostile/ is run in a small sandbox, and must end the way its first line says, "-- expect: fine|time|memory|error TEXT",
- * in less than twice its CPU time, with the memory of the process bounded. Afterwards the same process still runs an honest script. */
+ * Every script in hostile/ is run in a small sandbox, and must end the way its first line says, "--
+ * expect: fine|time|memory|error TEXT", in less than twice its CPU time, with the memory of the
+ * process bounded. Afterwards the same process still runs an honest script. */
 #include <dirent.h>
 #include <errno.h>
 #include <malloc.h>
@@ -29,10 +30,14 @@ static int64_t dearest_us;
 static const char *outcome(int rc)
 {
 	switch (rc) {
-	case 0: return "fine";
-	case -ETIME: return "time";
-	case -ENOMEM: return "memory";
-	default: return "error";
+	case 0:
+		return "fine";
+	case -ETIME:
+		return "time";
+	case -ENOMEM:
+		return "memory";
+	default:
+		return "error";
 	}
 }
 
@@ -119,7 +124,8 @@ static void test_hostile(void **state)
 	closedir(d);
 	assert_true(n >= 30);
 	assert_int_equal(faults, 0);
-	print_message("%d scripts, the dearest %lld us of CPU for a budget of %lld\n", n, (long long)dearest_us, (long long)limits.cpu_us);
+	print_message("%d scripts, the dearest %lld us of CPU for a budget of %lld\n", n,
+		(long long)dearest_us, (long long)limits.cpu_us);
 }
 
 /* Peak memory of the process, from the kernel. */
@@ -172,8 +178,9 @@ static void test_not_text(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_hostile), cmocka_unit_test(test_memory_bounded),
-		cmocka_unit_test(test_not_even_open), cmocka_unit_test(test_not_text)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_memory_bounded), cmocka_unit_test(test_not_even_open),
+		cmocka_unit_test(test_not_text)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 #include "lua/sandbox.h"
 #include "lua/value.h"
 
+/* clang-format off */
 static const char text[] =
 	"-- word \"no\" { a = 1 }\n"                                  /* 1 */
 	"--[==[ word \"no\" {\n"
@@ -34,11 +35,13 @@ static const char text[] =
 	"  a = 2 }\n"
 	"list = {\n"
 	"  u = 1 }\n";
+/* clang-format on */
 
 static void test_lines(void **state)
 {
 	struct lines *l = lines_open(text, sizeof text - 1);
-	int one = lines_block(l, "word", "one", 5), b = lines_child(l, one, "b", 0), d = lines_child(l, b, "d", 0);
+	int one = lines_block(l, "word", "one", 5), b = lines_child(l, one, "b", 0),
+	    d = lines_child(l, b, "d", 0);
 
 	(void)state;
 	assert_true(one >= 0);
@@ -51,12 +54,15 @@ static void test_lines(void **state)
 	assert_int_equal(lines_line(l, lines_child(l, one, "h", 0)), 10);
 	assert_int_equal(lines_line(l, lines_child(l, one, "j", 0)), 11);
 	assert_int_equal(lines_line(l, lines_child(l, one, "n", 0)), 12);
-	for (const char *const *no = (const char *const[]){"f", "g", "i", "k", "q", "r", "l", "x", NULL}; *no; no++)
+	for (const char *const *no =
+			(const char *const[]){"f", "g", "i", "k", "q", "r", "l", "x", NULL};
+		*no; no++)
 		assert_int_equal(lines_child(l, one, *no, 0), -1);
 	assert_true(lines_child(l, one, "a", 0) < b && b < lines_child(l, one, "n", 0));
 	assert_int_equal(lines_block(l, "word", "no", 1), -1);
 	assert_int_equal(lines_block(l, "word", "two", 5), -1);
-	assert_int_equal(lines_line(l, lines_child(l, lines_block(l, "word", "three", 15), "a", 0)), 16);
+	assert_int_equal(
+		lines_line(l, lines_child(l, lines_block(l, "word", "three", 15), "a", 0)), 16);
 	assert_int_equal(lines_line(l, lines_child(l, lines_value(l, "list", 18), "u", 0)), 18);
 	lines_close(l);
 }
@@ -138,14 +144,18 @@ static void test_values(void **state)
 	assert_refused("return { 1, nil, 3 }", "a list with a hole: item 3");
 	assert_refused("return { ['a\\0b'] = 1 }", "a key with a NUL byte");
 	assert_refused("local t = {} t[1] = t return t", "more than 16 deep");
-	assert_refused("local t = {} for i = 1, 9000 do t[i] = i end return t", "more than 8192 items");
-	assert_refused("local t, s = {}, ('x'):rep(1000) for i = 1, 8000 do t[i] = s end return t", "of text");
-	assert_refused("local t = {} for i = 1, 14 do t = { t, t } end return t", "more than 8192 items");
+	assert_refused(
+		"local t = {} for i = 1, 9000 do t[i] = i end return t", "more than 8192 items");
+	assert_refused("local t, s = {}, ('x'):rep(1000) for i = 1, 8000 do t[i] = s end return t",
+		"of text");
+	assert_refused(
+		"local t = {} for i = 1, 14 do t = { t, t } end return t", "more than 8192 items");
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_cuts), cmocka_unit_test(test_values)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_cuts), cmocka_unit_test(test_values)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The patterns of the sandbox against those of the Lua that is installed: the same answers, captures and refusals for random patterns on
- * short texts (on long ones Lua's own would not come back). */
+ * The patterns of the sandbox against those of the Lua that is installed: the same answers,
+ * captures and refusals for random patterns on short texts (on long ones Lua's own would not come
+ * back). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +17,9 @@
 
 #include "lua/sandbox.h"
 
-/* Everything a pattern can do, as one text; the message of an error is left out, its words are ours. */
+/* Everything a pattern can do, as one text; the message of an error is left out, its words are
+ * ours. */
+/* clang-format off */
 static const char probe[] =
 	"local function show(...)\n"
 	"	local t = table.pack(...)\n"
@@ -37,6 +40,7 @@ static const char probe[] =
 	"		try(string.gsub, text, pattern, '<%0>'), try(string.gsub, text, pattern, '%1', 2),\n"
 	"		ok and table.concat(found, ';') or 'error'}, '|')\n"
 	"end\n";
+/* clang-format on */
 
 struct question {
 	char text[16], pattern[16];
@@ -68,7 +72,8 @@ static uint64_t next_random(uint64_t *state)
 	return *state >> 33;
 }
 
-static size_t make_text(uint64_t *state, const char *const *pieces, size_t n_pieces, char *to, size_t room)
+static size_t make_text(
+	uint64_t *state, const char *const *pieces, size_t n_pieces, char *to, size_t room)
 {
 	size_t n = 0, want = next_random(state) % room;
 
@@ -84,9 +89,12 @@ static size_t make_text(uint64_t *state, const char *const *pieces, size_t n_pie
 	return n;
 }
 
-static const char *const text_pieces[] = {"a", "b", "ab", "aab", " ", "1", "(", ")", "A", "_", "]", "%", "\n", "\xc3"};
-static const char *const pattern_pieces[] = {"a", "b", ".", "*", "+", "-", "?", "(", ")", "()", "(a)", "(.-)", "[ab]", "[^a]", "[a-c]",
-	"[", "]", "^", "$", "%", "%a", "%A", "%d", "%w", "%s", "%1", "%2", "%b()", "%f[%w]", "%f", "[]]", "[^]a]", "%%", "[%a_]", "%x", "%p", "[a-]"};
+static const char *const text_pieces[] = {
+	"a", "b", "ab", "aab", " ", "1", "(", ")", "A", "_", "]", "%", "\n", "\xc3"};
+static const char *const pattern_pieces[] = {"a", "b", ".", "*", "+", "-", "?", "(", ")", "()",
+	"(a)", "(.-)", "[ab]", "[^a]", "[a-c]", "[", "]", "^", "$", "%", "%a", "%A", "%d", "%w",
+	"%s", "%1", "%2", "%b()", "%f[%w]", "%f", "[]]", "[^]a]", "%%", "[%a_]", "%x", "%p",
+	"[a-]"};
 
 static void test_same_as_lua(void **state)
 {
@@ -105,18 +113,21 @@ static void test_same_as_lua(void **state)
 	for (int i = 0; i < 40000; i++) {
 		struct question ours, lua;
 
-		ours.n_text = make_text(&seed, text_pieces, sizeof text_pieces / sizeof *text_pieces, ours.text, sizeof ours.text);
-		ours.n_pattern =
-			make_text(&seed, pattern_pieces, sizeof pattern_pieces / sizeof *pattern_pieces, ours.pattern, sizeof ours.pattern);
+		ours.n_text = make_text(&seed, text_pieces,
+			sizeof text_pieces / sizeof *text_pieces, ours.text, sizeof ours.text);
+		ours.n_pattern = make_text(&seed, pattern_pieces,
+			sizeof pattern_pieces / sizeof *pattern_pieces, ours.pattern,
+			sizeof ours.pattern);
 		ours.init = (int)(next_random(&seed) % 24) - 8;
 		lua = ours;
 		ask(L, &lua);
 		assert_int_equal(sandbox_run(s, ask_sandbox, &ours, 0, &e), 0);
 		if (strcmp(lua.answer, ours.answer) != 0)
-			fail_msg("text <%s> pattern <%s> init %d: Lua says %s, we say %s", ours.text, ours.pattern, ours.init, lua.answer,
-				ours.answer);
+			fail_msg("text <%s> pattern <%s> init %d: Lua says %s, we say %s",
+				ours.text, ours.pattern, ours.init, lua.answer, ours.answer);
 		errors += strncmp(lua.answer, "error", 5) == 0;
-		matches += strncmp(lua.answer, "nil", 3) != 0 && strncmp(lua.answer, "error", 5) != 0;
+		matches +=
+			strncmp(lua.answer, "nil", 3) != 0 && strncmp(lua.answer, "error", 5) != 0;
 	}
 	assert_true(errors > 1000 && matches > 1000);
 	sandbox_close(s);

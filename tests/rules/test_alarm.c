@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "rules/alarm.h"
 
+/* clang-format off */
 static const struct {
 	const char *what;
 	int pending, keep; /* minutes */
@@ -35,6 +36,7 @@ static const struct {
 	{"exactly the time", 5, 0, "hhhhhh", "B....F"},
 	{"resolves once", 0, 0, "h..", "FR."},
 };
+/* clang-format on */
 
 static void tell(size_t story)
 {
@@ -51,7 +53,8 @@ static void tell(size_t story)
 			continue;
 		step = alarm_step(&a, &times, shown == 'h', shown == '.', start, start + minute);
 		if (".BFER"[step] != expected)
-			fail_msg("%s: window %zu: %c instead of %c", stories[story].what, i, ".BFER"[step], expected);
+			fail_msg("%s: window %zu: %c instead of %c", stories[story].what, i,
+				".BFER"[step], expected);
 		if (step == ALARM_BEGINS)
 			assert_int_equal(a.start_us, start);
 	}
@@ -73,17 +76,22 @@ static void test_start(void **state)
 	struct alarm a = ALARM_NONE;
 
 	(void)state;
-	assert_int_equal(alarm_step(&a, &times, true, false, 10 * SECOND_US, 11 * SECOND_US), ALARM_BEGINS);
-	assert_int_equal(alarm_step(&a, &times, true, false, 12 * SECOND_US, 13 * SECOND_US), ALARM_FIRES);
+	assert_int_equal(
+		alarm_step(&a, &times, true, false, 10 * SECOND_US, 11 * SECOND_US), ALARM_BEGINS);
+	assert_int_equal(
+		alarm_step(&a, &times, true, false, 12 * SECOND_US, 13 * SECOND_US), ALARM_FIRES);
 	assert_int_equal(a.start_us, 10 * SECOND_US);
-	assert_int_equal(alarm_step(&a, &times, false, true, 14 * SECOND_US, 15 * SECOND_US), ALARM_RESOLVES);
-	assert_int_equal(alarm_step(&a, &times, true, false, 16 * SECOND_US, 17 * SECOND_US), ALARM_BEGINS);
+	assert_int_equal(alarm_step(&a, &times, false, true, 14 * SECOND_US, 15 * SECOND_US),
+		ALARM_RESOLVES);
+	assert_int_equal(
+		alarm_step(&a, &times, true, false, 16 * SECOND_US, 17 * SECOND_US), ALARM_BEGINS);
 	assert_int_equal(a.start_us, 16 * SECOND_US);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_stories), cmocka_unit_test(test_start)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stories), cmocka_unit_test(test_start)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

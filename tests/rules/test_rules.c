@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Rules from files, signals in, alerts out: what fires, under which key, what survives a restart, and what a failing rule does. */
+ * Rules from files, signals in, alerts out: what fires, under which key, what survives a restart,
+ * and what a failing rule does. */
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -23,8 +24,8 @@
 
 static char folder[] = "/tmp/oodd-test-rules-XXXXXX";
 static const char *const endpoints[] = {"oncall", "chat"};
-static struct buf said;      /* "firing Name\n" ... */
-static struct alert last;    /* the last one said */
+static struct buf said;   /* "firing Name\n" ... */
+static struct alert last; /* the last one said */
 
 static void on_alert(void *context, const struct alert *a)
 {
@@ -50,7 +51,8 @@ static const char *write_rule(const char *name, const char *text)
 
 static int open_files(const char *const *files, size_t n, struct rules **ret, struct buf *errors)
 {
-	struct rules_options o = {.files = files, .n_files = n, .endpoints = endpoints, .n_endpoints = 2};
+	struct rules_options o = {
+		.files = files, .n_files = n, .endpoints = endpoints, .n_endpoints = 2};
 
 	return rules_open(&o, ret, errors);
 }
@@ -73,14 +75,38 @@ static struct finding findings[2];
 
 static struct signal make_signal(int window, bool alarm)
 {
-	findings[0] = (struct finding){.name = "age", .kind = MEASURE_NUMERIC, .judged = true, .psi = 0.5, .w1 = NAN, .log_m = 9, .severity = 2};
-	findings[1] = (struct finding){.name = "hours", .kind = MEASURE_NUMERIC, .judged = true, .moved = alarm, .psi = 1.25, .before = 40,
-		.after = 1240, .log_m = 8, .severity = 3};
+	findings[0] = (struct finding){.name = "age",
+		.kind = MEASURE_NUMERIC,
+		.judged = true,
+		.psi = 0.5,
+		.w1 = NAN,
+		.log_m = 9,
+		.severity = 2};
+	findings[1] = (struct finding){.name = "hours",
+		.kind = MEASURE_NUMERIC,
+		.judged = true,
+		.moved = alarm,
+		.psi = 1.25,
+		.before = 40,
+		.after = 1240,
+		.log_m = 8,
+		.severity = 3};
 	snprintf(findings[1].change, sizeof findings[1].change, "hours: mean 40 -> 1 240");
-	return (struct signal){.model = "adult", .version = "7", .start_us = T0 + window * 5 * MINUTE,
-		.end_us = T0 + (window + 1) * 5 * MINUTE, .n = 250, .n_flagged = 25, .state = alarm ? SIGNAL_ONGOING : SIGNAL_QUIET, .alarm = alarm,
-		.log_m = 10, .log_budget = 9, .flag_rate = 0.1, .severity = alarm ? 3 : 0, .since_us = alarm ? T0 : TIME_NONE,
-		.findings = findings, .n_findings = 2};
+	return (struct signal){.model = "adult",
+		.version = "7",
+		.start_us = T0 + window * 5 * MINUTE,
+		.end_us = T0 + (window + 1) * 5 * MINUTE,
+		.n = 250,
+		.n_flagged = 25,
+		.state = alarm ? SIGNAL_ONGOING : SIGNAL_QUIET,
+		.alarm = alarm,
+		.log_m = 10,
+		.log_budget = 9,
+		.flag_rate = 0.1,
+		.severity = alarm ? 3 : 0,
+		.since_us = alarm ? T0 : TIME_NONE,
+		.findings = findings,
+		.n_findings = 2};
 }
 
 static void show(struct rules *r, int window, bool alarm)
@@ -111,8 +137,9 @@ static void test_default_rule(void **state)
 	assert_said("firing OutOfDistribution adult\n");
 	assert_string_equal(last.summary, "adult: hours: mean 40 -> 1 240");
 	assert_string_equal(last.severity, "page");
-	assert_string_equal(last.description, "250 records in the window, 10.0 % of them flagged. What moved:\n"
-					      "hours: mean 40 -> 1 240 (severity 3, PSI 1.250)");
+	assert_string_equal(last.description,
+		"250 records in the window, 10.0 % of them flagged. What moved:\n"
+		"hours: mean 40 -> 1 240 (severity 3, PSI 1.250)");
 	assert_int_equal(last.n_to, 2);
 	assert_string_equal(last.to[0], "oncall");
 	assert_int_equal(last.starts_us, T0 + 5 * MINUTE);
@@ -133,12 +160,17 @@ static void test_view(void **state)
 	struct rules *r = open_text(
 		"alert 'View' {\n"
 		"  when = function(s)\n"
-		"    assert(s.model == 'adult' and s.version == '7' and s.n == 250 and s.flagged == 25 and s.flag_rate == 0.1)\n"
-		"    assert(s.state == 'ongoing' and s.alarm and not s.fresh and s.severity == 3 and s.log_m == 10 and s.budget == 9)\n"
-		"    assert(s.start == 1790000000 and s.end_ == 1790000300 and s.since == 1790000000)\n"
-		"    assert(#s.findings == 2 and s.findings[1].name == 'age' and s.top.name == 'hours' and s.top.kind == 'numeric')\n"
+		"    assert(s.model == 'adult' and s.version == '7' and s.n == 250 and s.flagged "
+		"== 25 and s.flag_rate == 0.1)\n"
+		"    assert(s.state == 'ongoing' and s.alarm and not s.fresh and s.severity == 3 "
+		"and s.log_m == 10 and s.budget == 9)\n"
+		"    assert(s.start == 1790000000 and s.end_ == 1790000300 and s.since == "
+		"1790000000)\n"
+		"    assert(#s.findings == 2 and s.findings[1].name == 'age' and s.top.name == "
+		"'hours' and s.top.kind == 'numeric')\n"
 		"    local f = s:find('hours')\n"
-		"    assert(f.moved and not f.latched and f.judged and f.psi == 1.25 and f.before == 40 and f.after == 1240 and f.log_m == 8)\n"
+		"    assert(f.moved and not f.latched and f.judged and f.psi == 1.25 and f.before "
+		"== 40 and f.after == 1240 and f.log_m == 8)\n"
 		"    assert(f.change == 'hours: mean 40 -> 1 240' and s:find('nobody') == nil)\n"
 		"    assert(not (s.findings[1].w1 > 0))\n"
 		"    return true\n"
@@ -156,7 +188,8 @@ static void assert_fails(const char *body, const char *message)
 	char text[1024];
 	struct rules *r;
 
-	snprintf(text, sizeof text, "alert 'X' {\n  when = function(s, state)\n    %s\n  end,\n}\n", body);
+	snprintf(text, sizeof text, "alert 'X' {\n  when = function(s, state)\n    %s\n  end,\n}\n",
+		body);
 	r = open_text(text);
 	show(r, 0, true);
 	assert_said("firing OoddRuleError adult\n");
@@ -168,26 +201,34 @@ static void assert_fails(const char *body, const char *message)
 static void test_view_mistakes(void **state)
 {
 	(void)state;
-	assert_fails("return s.severty > 1", "r.lua:3: a signal has no field 'severty'; did you mean 'severity'?");
-	assert_fails("return s.top.moves", "r.lua:3: a finding has no field 'moves'; did you mean 'moved'?");
+	assert_fails("return s.severty > 1",
+		"r.lua:3: a signal has no field 'severty'; did you mean 'severity'?");
+	assert_fails("return s.top.moves",
+		"r.lua:3: a finding has no field 'moves'; did you mean 'moved'?");
 	assert_fails("s.alarm = true", "r.lua:3: a signal is read-only");
 	assert_fails("keep = keep", "r.lua:3: unknown name 'keep'");
-	assert_fails("return s.find('age')", "r.lua:3: this wants a signal; write s:find(\"name\")");
+	assert_fails(
+		"return s.find('age')", "r.lua:3: this wants a signal; write s:find(\"name\")");
 	assert_fails("for k in pairs(s) do end", "r.lua:3: bad argument #1 to 'pairs'");
-	assert_fails("state.x = function() end", "r.lua:1: alert \"X\": `state` holds what cannot be kept: a function");
+	assert_fails("state.x = function() end",
+		"r.lua:1: alert \"X\": `state` holds what cannot be kept: a function");
 	assert_fails("state.x = s", "`state` holds what cannot be kept: a userdata");
-	assert_fails("state.x = state", "`state` holds what cannot be kept: tables more than 16 deep");
+	assert_fails(
+		"state.x = state", "`state` holds what cannot be kept: tables more than 16 deep");
 	assert_fails("state.x = ('x'):rep(5000)", "4096 are possible");
 	assert_fails("state[1.5] = 1", "a number as a key");
-	assert_fails("while true do end", "r.lua:3: stopped: used more than its 100 ms of CPU time");
-	assert_fails("local t = {} while true do t[#t + 1] = {} end", "stopped: used more than its 8192 KiB of memory");
+	assert_fails(
+		"while true do end", "r.lua:3: stopped: used more than its 100 ms of CPU time");
+	assert_fails("local t = {} while true do t[#t + 1] = {} end",
+		"stopped: used more than its 8192 KiB of memory");
 	assert_fails("alert 'Late' {}", "alert is possible only while the file is loaded");
 	assert_fails("error({})", "the error raised is a table");
 }
 
 static void test_view_kept(void **state)
 {
-	struct rules *r = open_text("local kept\nalert 'X' {\n  when = function(s)\n    if kept then return kept.n > 1 end\n    kept = s\n  end,\n}\n");
+	struct rules *r = open_text("local kept\nalert 'X' {\n  when = function(s)\n    if kept "
+				    "then return kept.n > 1 end\n    kept = s\n  end,\n}\n");
 
 	(void)state;
 	show(r, 0, false);
@@ -200,14 +241,16 @@ static void test_view_kept(void **state)
 
 static void test_pending_and_texts(void **state)
 {
-	struct rules *r = open_text(
-		"alert 'Slow' {\n"
-		"  model = 'ad*', pending_for = '10m', keep_firing_for = '5m', to = 'chat', severity = 'info',\n"
-		"  labels = { team = 'nlp', top = function(s) return s.top.name end },\n"
-		"  annotations = { runbook = 'https://example.invalid/1', n = function(s) return s.n end, none = function() end },\n"
-		"  summary = 'it moved', description = function(s) return s.state end,\n"
-		"}\n"
-		"alert 'Other' { model = 'bike' }\n");
+	struct rules *r =
+		open_text("alert 'Slow' {\n"
+			  "  model = 'ad*', pending_for = '10m', keep_firing_for = '5m', to = "
+			  "'chat', severity = 'info',\n"
+			  "  labels = { team = 'nlp', top = function(s) return s.top.name end },\n"
+			  "  annotations = { runbook = 'https://example.invalid/1', n = "
+			  "function(s) return s.n end, none = function() end },\n"
+			  "  summary = 'it moved', description = function(s) return s.state end,\n"
+			  "}\n"
+			  "alert 'Other' { model = 'bike' }\n");
 
 	(void)state;
 	for (int i = 0; i < 2; i++)
@@ -234,13 +277,13 @@ static void test_pending_and_texts(void **state)
 
 static void test_hysteresis(void **state)
 {
-	struct rules *r = open_text(
-		"alert 'H' {\n"
-		"  when = function(s) return s.flag_rate > 0.05 end,\n"
-		"  resolve_when = function(s) return s.flag_rate < 0.02 end,\n"
-		"}\n");
+	struct rules *r = open_text("alert 'H' {\n"
+				    "  when = function(s) return s.flag_rate > 0.05 end,\n"
+				    "  resolve_when = function(s) return s.flag_rate < 0.02 end,\n"
+				    "}\n");
 	static const double rates[] = {0.01, 0.06, 0.04, 0.03, 0.06, 0.019, 0.04};
-	static const char *const expected[] = {"", "firing H adult\n", "", "", "", "resolved H adult\n", ""};
+	static const char *const expected[] = {
+		"", "firing H adult\n", "", "", "", "resolved H adult\n", ""};
 
 	(void)state;
 	for (int i = 0; i < 7; i++) {
@@ -281,7 +324,8 @@ static void test_holds(void **state)
 
 static void test_fresh_cause(void **state)
 {
-	struct rules *r = open_text("alert 'A' { summary = function(s) return 'at ' .. s.n end }\n");
+	struct rules *r =
+		open_text("alert 'A' { summary = function(s) return 'at ' .. s.n end }\n");
 	char key[65];
 	struct signal s;
 
@@ -303,8 +347,10 @@ static void test_fresh_cause(void **state)
 
 static void test_keys(void **state)
 {
-	const char *text = "alert 'A' { labels = { b = 'x', a = function(s) return s.top.name end } }\n";
-	const char *other = "alert 'A' { labels = { a = function(s) return s.top.name end, b = 'x' } }\n";
+	const char *text =
+		"alert 'A' { labels = { b = 'x', a = function(s) return s.top.name end } }\n";
+	const char *other =
+		"alert 'A' { labels = { a = function(s) return s.top.name end, b = 'x' } }\n";
 	char first[65], second[65];
 	struct rules *r = open_text(text);
 
@@ -316,7 +362,8 @@ static void test_keys(void **state)
 	memcpy(second, last.key, sizeof second);
 	assert_string_not_equal(first, second);
 	rules_close(r);
-	r = open_text(other); /* again from the start, another order of labels, another process: the same keys */
+	r = open_text(other); /* again from the start, another order of labels, another process: the
+				 same keys */
 	show(r, 0, true);
 	assert_string_equal(first, last.key);
 	show(r, 1, false);
@@ -358,8 +405,10 @@ static void test_restart(void **state)
 		"  when = function(s, state)\n"
 		"    state.n = (state.n or 0) + 1\n"
 		"    state.list = state.list or {}\n"
-		"    table.insert(state.list, { at = s.end_, deep = { true, 1.5, 'x' }, none = {} })\n"
-		"    if #state.list == 3 then assert(state.list[1].deep[2] == 1.5 and state.list[1].none and state.list[2].at == s.end_ - 300) end\n"
+		"    table.insert(state.list, { at = s.end_, deep = { true, 1.5, 'x' }, none = {} "
+		"})\n"
+		"    if #state.list == 3 then assert(state.list[1].deep[2] == 1.5 and "
+		"state.list[1].none and state.list[2].at == s.end_ - 300) end\n"
 		"    return state.n >= 3\n"
 		"  end,\n"
 		"}\n";
@@ -466,9 +515,9 @@ static void on_stat(void *context, const struct rules_stat *stat)
 
 static void test_failing_rule(void **state)
 {
-	static const char text[] =
-		"alert 'Bad' { to = 'chat', when = function(s) if s.n == 13 then error('boom') end return s.alarm end }\n"
-		"alert 'Good' {}\n";
+	static const char text[] = "alert 'Bad' { to = 'chat', when = function(s) if s.n == 13 "
+				   "then error('boom') end return s.alarm end }\n"
+				   "alert 'Good' {}\n";
 	struct rules *r = open_text(text);
 	struct signal s;
 
@@ -479,7 +528,8 @@ static void test_failing_rule(void **state)
 		s = make_signal(i, false);
 		s.n = 13;
 		rules_signal(r, &s, on_alert, NULL);
-		assert_said(i == 1 ? "firing OoddRuleError adult\nresolved Good adult\n" : ""); /* Bad keeps firing */
+		assert_said(i == 1 ? "firing OoddRuleError adult\nresolved Good adult\n"
+				   : ""); /* Bad keeps firing */
 	}
 	rules_each_stat(r, on_stat, NULL);
 	assert_int_equal(stat_now.errors, RULES_ERRORS_MOST);
@@ -498,11 +548,13 @@ static void test_failing_rule(void **state)
 
 static void test_failing_text(void **state)
 {
-	struct rules *r = open_text("alert 'A' { summary = function(s) return nil .. 'x' end, labels = { a = function() return {} end } }\n");
+	struct rules *r = open_text("alert 'A' { summary = function(s) return nil .. 'x' end, "
+				    "labels = { a = function() return {} end } }\n");
 
 	(void)state;
 	show(r, 0, true);
-	assert_said("firing A adult\nfiring OoddRuleError adult\n"); /* a broken text holds no alert back */
+	assert_said("firing A adult\nfiring OoddRuleError adult\n"); /* a broken text holds no alert
+									back */
 	show(r, 1, true);
 	assert_said("resolved OoddRuleError adult\n");
 	show(r, 2, false);
@@ -514,23 +566,23 @@ static void test_failing_text(void **state)
 /* Mistakes in rule files: all of them at once, each with its line. */
 static void test_mistakes(void **state)
 {
-	static const char text[] =
-		"alert 'A' {\n"
-		"  mdel = 'x',\n"
-		"  pending_for = '10 parsecs',\n"
-		"  to = { 'oncal' },\n"
-		"  labels = { model = 'x', ['a-b'] = 'y', c = 5 },\n"
-		"  on = 'window',\n"
-		"  when = true,\n"
-		"}\n"
-		"alert 'A' {}\n"
-		"alert 'OoddRuleError' {}\n"
-		"alert 'B'\n"
-		"alert 'C' { when = s.alarm }\n";
+	static const char text[] = "alert 'A' {\n"
+				   "  mdel = 'x',\n"
+				   "  pending_for = '10 parsecs',\n"
+				   "  to = { 'oncal' },\n"
+				   "  labels = { model = 'x', ['a-b'] = 'y', c = 5 },\n"
+				   "  on = 'window',\n"
+				   "  when = true,\n"
+				   "}\n"
+				   "alert 'A' {}\n"
+				   "alert 'OoddRuleError' {}\n"
+				   "alert 'B'\n"
+				   "alert 'C' { when = s.alarm }\n";
 	static const char *const expected[] = {
 		"r.lua:2: alert \"A\": unknown key 'mdel'; did you mean 'model'?",
 		"r.lua:3: alert \"A\": pending_for: \"10 parsecs\" is not a duration",
-		"r.lua:1: alert \"A\": to: no endpoint 'oncal' in the configuration; did you mean 'oncall'?",
+		"r.lua:1: alert \"A\": to: no endpoint 'oncal' in the configuration; did you mean "
+		"'oncall'?",
 		"r.lua:5: alert \"A\": labels: 'model': oodd sets that label itself",
 		"r.lua:5: alert \"A\": labels: 'a-b': a label holds letters, digits and _ only",
 		"r.lua:5: alert \"A\": labels: c must be a text or a function, and is a number",
@@ -580,7 +632,8 @@ static void test_files(void **state)
 
 static void test_alert_json(void **state)
 {
-	struct rules *r = open_text("alert 'A' { labels = { a = 'q\"' }, summary = 'line\\none' }\n");
+	struct rules *r =
+		open_text("alert 'A' { labels = { a = 'q\"' }, summary = 'line\\none' }\n");
 	struct buf json = BUF_EMPTY;
 	char expected[1024];
 
@@ -588,9 +641,12 @@ static void test_alert_json(void **state)
 	show(r, 0, true);
 	alert_json(&last, &json);
 	snprintf(expected, sizeof expected,
-		"{\"event\":\"alert\",\"ts\":\"2026-09-21T14:18:20.000Z\",\"state\":\"firing\",\"name\":\"A\",\"model\":\"adult\",\"version\":\"7\","
-		"\"severity\":\"ticket\",\"summary\":\"line\\none\",\"description\":null,\"labels\":{\"a\":\"q\\\"\"},\"annotations\":{},"
-		"\"key\":\"%s\",\"starts\":\"2026-09-21T14:13:20.000Z\",\"ends\":null}", last.key);
+		"{\"event\":\"alert\",\"ts\":\"2026-09-21T14:18:20.000Z\",\"state\":\"firing\","
+		"\"name\":\"A\",\"model\":\"adult\",\"version\":\"7\","
+		"\"severity\":\"ticket\",\"summary\":\"line\\none\",\"description\":null,"
+		"\"labels\":{\"a\":\"q\\\"\"},\"annotations\":{},"
+		"\"key\":\"%s\",\"starts\":\"2026-09-21T14:13:20.000Z\",\"ends\":null}",
+		last.key);
 	assert_string_equal(buf_cstr(&json), expected);
 	buf_done(&json);
 	rules_close(r);
@@ -615,12 +671,15 @@ static int tear_down(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_default_rule), cmocka_unit_test(test_view),
-		cmocka_unit_test(test_view_mistakes), cmocka_unit_test(test_view_kept), cmocka_unit_test(test_pending_and_texts),
-		cmocka_unit_test(test_hysteresis), cmocka_unit_test(test_holds), cmocka_unit_test(test_fresh_cause),
-		cmocka_unit_test(test_keys), cmocka_unit_test(test_restart), cmocka_unit_test(test_rule_gone),
-		cmocka_unit_test(test_version_gone), cmocka_unit_test(test_damaged_state), cmocka_unit_test(test_failing_rule),
-		cmocka_unit_test(test_failing_text), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_files),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_default_rule),
+		cmocka_unit_test(test_view), cmocka_unit_test(test_view_mistakes),
+		cmocka_unit_test(test_view_kept), cmocka_unit_test(test_pending_and_texts),
+		cmocka_unit_test(test_hysteresis), cmocka_unit_test(test_holds),
+		cmocka_unit_test(test_fresh_cause), cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_restart), cmocka_unit_test(test_rule_gone),
+		cmocka_unit_test(test_version_gone), cmocka_unit_test(test_damaged_state),
+		cmocka_unit_test(test_failing_rule), cmocka_unit_test(test_failing_text),
+		cmocka_unit_test(test_mistakes), cmocka_unit_test(test_files),
 		cmocka_unit_test(test_alert_json)};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
