@@ -332,7 +332,7 @@ struct text row_keep(struct row *r, const struct row_text *t)
 static bool number_of_text(const struct row_text *t, struct row_value *ret)
 {
 	char line[64 + 32] = {0};
-	struct json j = {.deepest = 1};
+	struct json j = {.begin = line, .deepest = 1};
 	const char *end;
 
 	if (t->how == TEXT_ESCAPED || !t->n || t->n > 63 || json_kinds[(unsigned char)*t->at] != JSON_NUMBER)

@@ -67,9 +67,11 @@ struct key *key_ahead(const struct shape *s, size_t *i, const char *p, size_t th
 	return NULL;
 }
 
-/* Room at position i of a shape that may still grow; else the key there is given up. NULL: nothing can be kept. */
+/* Room at position i of a shape that may still grow, or at its end (keys before it may not have been worth keeping); else the
+ * key there is given up. NULL: nothing can be kept. */
 static struct key *key_room(struct shapes *s, struct shape *shape, size_t i)
 {
+	i = i < shape->n ? i : shape->n;
 	if (s->n_keys >= KEYS_MOST || shape->n >= 2 * s->row->options->most_columns + 64) {
 		if (i >= shape->n)
 			return NULL;
