@@ -86,12 +86,31 @@ static void test_does_not_load(void **state)
 	free(text);
 }
 
+/* The detector that plugins/README.md writes: compiled as it stands there, and held to the contract. */
+static void test_readme(void **state)
+{
+	const char *tree = getenv("OODD_TREE");
+	char command[4 * PATH_MAX], *text = NULL;
+
+	(void)state;
+	snprintf(command, sizeof command, "mkdir -p tests/score && sed -n '/^```c/,/^```/{/^```/d;p}' '%s/plugins/README.md' > tests/score/readme.c && "
+		"${CC:-cc} -Wall -Wextra -Werror -O2 -shared -fPIC -fvisibility=hidden -I'%s/include' tests/score/readme.c -lm -o tests/score/readme.so",
+		tree ? tree : ".", tree ? tree : ".");
+	assert_int_equal(system(command), 0);
+	int failed = run("../tests/score", "readme", &text);
+	if (failed)
+		print_message("%s", text);
+	assert_int_equal(failed, 0);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_misbehaved),
 		cmocka_unit_test(test_does_not_load),
+		cmocka_unit_test(test_readme),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
