@@ -130,7 +130,8 @@ int main(int argc, char **argv)
 		die(argv[5], strerror(errno));
 	score_all(d, state, &score, out);
 	fwrite(&(int64_t){(int64_t)n}, sizeof(int64_t), 1, out);
-	fwrite(bytes, 1, n, out);
+	if (n)
+		fwrite(bytes, 1, n, out);
 	if (fclose(out))
 		die(argv[5], strerror(errno));
 	detector_close(d, state);
