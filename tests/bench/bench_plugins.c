@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "score/options.h"
@@ -16,6 +17,7 @@
 #define ROUNDS 7
 
 void openblas_set_num_threads(int n);
+char *openblas_get_corename(void);
 
 struct shape {
 	size_t d, classes, bank;
@@ -230,14 +232,31 @@ static void bank_bench(const struct plugins *plugins, struct shape shape)
 	data_free(&t);
 }
 
-int main(void)
+/* An OpenBLAS older than the processor falls back to its slowest kernels; it reads this only when it is loaded. */
+static void blas_choose(char **argv)
 {
+	const char *kernels = NULL;
+
+#if defined(__x86_64__)
+	kernels = __builtin_cpu_supports("avx512f") ? "SkylakeX" : __builtin_cpu_supports("avx2") ? "Haswell" : NULL;
+#endif
+	if (!kernels || getenv("OPENBLAS_CORETYPE"))
+		return;
+	setenv("OPENBLAS_CORETYPE", kernels, 1);
+	execv("/proc/self/exe", argv);
+}
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	blas_choose(argv);
 	static const struct shape classes[] = {{64, 10, 0}, {128, 150, 0}, {768, 150, 0}};
 	static const struct shape banks[] = {{64, 10, 10000}, {768, 10, 10000}};
 	const char *dirs[] = {getenv("OODD_BUILD_PLUGINS") ? getenv("OODD_BUILD_PLUGINS") : "plugins"};
 	struct plugins *plugins = plugins_open(dirs, 1);
 
 	openblas_set_num_threads(1);
+	printf("BLAS: OpenBLAS with its %s kernels, one thread\n\n", openblas_get_corename());
 	for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
 		classes_bench(plugins, classes[i]);
 	for (size_t i = 0; i < sizeof banks / sizeof banks[0]; i++)
