@@ -165,7 +165,7 @@ static bool any_latched(const struct judge *j)
 /* Evidence that began to rise when the known cause did, or soon after it spoke, is of that cause. */
 static bool joins(const struct judge *j, const struct track *t)
 {
-	return j->fresh_window >= 0 && !track_latched(t) && t->rising <= j->fresh_window + SAME_CAUSE_WINDOWS;
+	return j->fresh_window >= 0 && t->rising <= j->fresh_window + SAME_CAUSE_WINDOWS;
 }
 
 /* Names and latches who carries the sum. True when something of it is news. */

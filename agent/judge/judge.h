@@ -25,7 +25,7 @@ struct judge_options {
 };
 #define JUDGE_OPTIONS                                                                                                  \
 	((struct judge_options){.false_alarms = 1, .per_us = INT64_C(30) * 86400 * 1000000, .least_budget = 1000,      \
-		.smallest_effect = .01})
+		.smallest_effect = .003})
 
 /* Fill what struct measure says is learned (mean, kappa, tolerance, n_*, memory, judged, why) from r->windows, r->others and
  * the measures' base counts (NULL: the windows' own sum). Fails on nothing: what cannot be judged says why. */

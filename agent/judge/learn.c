@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "judge/caution.h"
+#include "judge/learn.h"
 #include "stats/evidence.h"
 #include "stats/special.h"
 
@@ -121,18 +122,19 @@ static void unjudged(struct measure *m, char *why)
 	m->why = why;
 }
 
-static void verdict_make(struct measure *m, const struct lesson *l)
+static void verdict_make(struct measure *m)
 {
-	double independent = (double)l->n / m->memory;
+	double independent = (double)m->n_windows / m->memory;
 
 	m->judged = true;
 	free(m->why);
 	m->why = NULL;
-	if (l->n < CAUTION_LEAST_WINDOWS)
-		unjudged(m, mem_format("not enough data: %zu whole windows in the reference, %d needed", l->n, CAUTION_LEAST_WINDOWS));
+	if (m->n_windows < CAUTION_LEAST_WINDOWS)
+		unjudged(m, mem_format("not enough data: %zu whole windows in the reference, %d needed", m->n_windows,
+			CAUTION_LEAST_WINDOWS));
 	else if (m->memory > CAUTION_MOST_MEMORY || (m->memory > 1 && independent < CAUTION_LEAST_INDEPENDENT))
 		unjudged(m, mem_format("not enough data: it drifts within the reference itself; its %zu windows are worth %.1f "
-			"independent ones (a season needs two periods of reference)", l->n, independent));
+			"independent ones (a season needs two periods of reference)", m->n_windows, independent));
 	else if (m->tolerance > CAUTION_MOST_TOLERANCE)
 		unjudged(m, mem_format("not enough data: %.0f records of reference (worth %.0f independent ones) are too few for "
 			"%zu bins", m->n_records, m->n_effective, bins_used(m)));
@@ -155,7 +157,7 @@ static void measure_learn(const struct reference *r, struct measure *m, const st
 		*ret_best = log(best);
 	}
 	tolerance_make(m, l, options);
-	verdict_make(m, l);
+	verdict_make(m);
 }
 
 static int by_value(const void *a, const void *b)
@@ -191,4 +193,23 @@ void judge_learn(struct reference *r, const struct judge_options *options)
 	}
 	free(lessons);
 	free(best);
+}
+
+void learn_allow(struct reference *r, const struct reference_window *windows, size_t n)
+{
+	for (size_t i = 0; i < r->n_measures; i++) {
+		struct measure *m = &r->measures[i];
+		double records = 0, drawn;
+		for (size_t t = 0; t < n; t++)
+			for (size_t k = 0; k < m->n; k++)
+				records += (double)windows[t].v[m->first + k];
+		if (records == 0)
+			continue;
+		drawn = records / ((1 + fmax(records / (double)n - 1, 0) / (m->kappa + 1)) * m->memory);
+		/* caution_radius is CAUTION_STRETCH times the error of n_effective: enough for both unless the pool is smaller. */
+		m->tolerance = fmax(m->tolerance, (caution_radius(bins_used(m), m->n_effective) + caution_radius(bins_used(m), drawn))
+			/ CAUTION_STRETCH);
+		m->n_effective = 1 / (1 / m->n_effective + 1 / drawn);
+		verdict_make(m);
+	}
 }

@@ -18,9 +18,12 @@ const double recent_rates[TRACK_RECENTS] = { .6, .2, .06 };
 
 /* Shares of records that a bin swells by, and that a new kind of record takes. */
 static const double bin_shares[] = { .02, .1, .4 };
-static const double tilt_shares[] = { .03, .1, .3, .7 };
-/* p-values of the new kind: distributed as u^(1/power), the smaller the odder. */
-static const double tilt_powers[] = { .15, .45 };
+static const double tilt_shares[] = { .04, .1, .25, .6 };
+/* p-values of the new kind: Kumaraswamy, P(p <= x) = 1 - (1 - x^a)^b. Nearly all tiny; or small, but mixed with the oddest of the
+ * normal, as detectors have it on what is hard. */
+static const struct tilt {
+	double a, b;
+} tilts[] = { { .35, 2 }, { .7, 5 } };
 
 static struct alternative *add(struct null *null, double weight)
 {
@@ -31,8 +34,8 @@ static struct alternative *add(struct null *null, double weight)
 	return a;
 }
 
-/* Mass of the p-value bins when p = u^(1/power); what is no p-value (missing) keeps its share. */
-static void tilted(const struct measure *m, const double *mean, double share, double power, double *to)
+/* A share of the p-values is of the new kind; what is no p-value (missing) keeps its share. */
+static void tilted(const struct measure *m, const double *mean, double share, struct tilt tilt, double *to)
 {
 	double plain = 0, below = 0;
 
@@ -40,7 +43,7 @@ static void tilted(const struct measure *m, const double *mean, double share, do
 		plain += mean[i];
 	memcpy(to, mean, m->n * sizeof *to);
 	for (size_t i = 0; i <= m->n_edges; i++) {
-		double up_to = i < m->n_edges ? pow(m->edges[i], power) : 1;
+		double up_to = i < m->n_edges ? 1 - pow(1 - pow(m->edges[i], tilt.a), tilt.b) : 1;
 		to[i] = (1 - share) * mean[i] + share * plain * (up_to - below);
 		below = up_to;
 	}
@@ -52,14 +55,14 @@ static void drop_last(struct null *null)
 	free(null->alternatives[--null->n_alternatives].mean);
 }
 
-static void add_tilt(struct null *null, const struct measure *m, double share, double power)
+static void add_tilt(struct null *null, const struct measure *m, double share, struct tilt tilt)
 {
 	struct alternative *a = add(null, 1);
 
 	a->kind = ALTERNATIVE_TILT;
 	a->mean = mem_alloc(2 * m->n * sizeof *a->mean);
 	a->near = a->mean + m->n;
-	tilted(m, null->mean, share, power, a->mean);
+	tilted(m, null->mean, share, tilt, a->mean);
 	if (evidence_nearest(null->mean, a->mean, null->fixed_radius, m->n, a->near) == 1)
 		drop_last(null);
 }
@@ -67,8 +70,8 @@ static void add_tilt(struct null *null, const struct measure *m, double share, d
 static void add_tilts(struct null *null, const struct measure *m)
 {
 	for (size_t s = 0; s < LENGTH(tilt_shares); s++)
-		for (size_t p = 0; p < LENGTH(tilt_powers); p++)
-			add_tilt(null, m, tilt_shares[s], tilt_powers[p]);
+		for (size_t i = 0; i < LENGTH(tilts); i++)
+			add_tilt(null, m, tilt_shares[s], tilts[i]);
 }
 
 static void add_bin(struct null *null, size_t bin, double share, double weight)

@@ -18,6 +18,8 @@
  * that it takes two. */
 #define BACK_LOG 4.6
 #define BACK_MOST 3.0
+/* Where level and normal cannot be told apart (it was over before it settled), it is back after a dozen windows. */
+#define BACK_DRIFT .4
 /* An alternative that is as good as the null gains nothing from window to window, yet (M + 1) e would grow for ever: what was
  * gathered fades by so much a window. It makes e-values smaller, so that no promise is hurt. */
 #define FADE .1
@@ -25,7 +27,7 @@
 #define LOW_LOG_M 3.0
 /* A known shift must move on by a quarter of what it was (in KL) to be news, and by more than a doubtful effect. */
 #define NEWS_SHARE .25
-#define NEWS_LEAST .05
+#define NEWS_LEAST .02
 
 void track_reset(struct track *t)
 {
@@ -160,7 +162,7 @@ static double normal_again(struct track *t, const int64_t *n)
 	size_t k = t->m->n;
 
 	null_shares(t->level, t->calm.mean, k, t->work[1]);
-	evidence_nearest(t->calm.mean, t->work[1], t->calm.tolerance, k, t->work[0]);
+	evidence_nearest(t->calm.mean, t->work[1], t->calm.fixed_radius, k, t->work[0]);
 	return (evidence_dm(t->calm.kappa, t->work[0], n, k) - evidence_dm(t->calm.kappa, t->work[1], n, k)) / t->m->memory;
 }
 
@@ -168,13 +170,13 @@ static double normal_again(struct track *t, const int64_t *n)
 static void know(struct track *t)
 {
 	size_t k = t->m->n;
-	double apart, radius;
+	double apart, least, records = sum_of(t->level, k);
 
 	null_shares(t->level, t->calm.mean, k, t->work[1]);
 	apart = evidence_kl(t->calm.mean, t->work[1], k);
-	radius = fmax(NEWS_LEAST, NEWS_SHARE * apart);
-	radius = fmax(radius, caution_radius(k, sum_of(t->level, k)));
-	null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2, radius, radius);
+	least = fmax(NEWS_LEAST, NEWS_SHARE * apart);
+	null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2, fmax(least, caution_radius(k, records) / CAUTION_STRETCH),
+		fmax(least, caution_fixed_radius(records)));
 	t->state = TRACK_KNOWN;
 	for (size_t i = 0; i < TRACK_MOST_ALTERNATIVES; i++)
 		t->log_m[i] = -INFINITY;
@@ -194,7 +196,7 @@ static bool back_to_normal(struct track *t, const int64_t *n)
 {
 	double normal = normal_again(t, n);
 
-	t->back = fmax(0, t->back + fmin(fmax(normal, -BACK_MOST), BACK_MOST));
+	t->back = fmax(0, t->back + fmin(fmax(normal + BACK_DRIFT, -BACK_MOST), BACK_MOST));
 	if (t->back >= BACK_LOG)
 		return true;
 	if (t->state == TRACK_SETTLING && normal < 1) {
@@ -242,7 +244,7 @@ void track_pack(const struct track *t, struct buf *to)
 {
 	size_t k = t->m->n;
 
-	pack_array(to, 9 + TRACK_RECENTS);
+	pack_array(to, 10 + TRACK_RECENTS);
 	pack_int(to, t->state);
 	pack_int(to, t->n_level);
 	pack_int(to, t->rising);
@@ -252,6 +254,7 @@ void track_pack(const struct track *t, struct buf *to)
 	pack_reals(to, t->level, k);
 	pack_reals(to, t->known.mean, t->state == TRACK_KNOWN ? k : 0);
 	pack_real(to, t->known.tolerance);
+	pack_real(to, t->known.fixed_radius);
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
 		pack_reals(to, t->recent[i], k);
 }
@@ -276,7 +279,7 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 {
 	size_t k = t->m->n;
 	int64_t state;
-	double tolerance;
+	double tolerance, fixed;
 	bool fits = unpack_int(unpack_item(o, 0), TRACK_CALM, t->m->judged ? TRACK_KNOWN : TRACK_CALM, &state) &&
 		unpack_int(unpack_item(o, 1), 0, INT64_MAX, &t->n_level) &&
 		unpack_int(unpack_item(o, 2), 0, INT64_MAX, &t->rising) &&
@@ -286,17 +289,18 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 		unpack_reals(unpack_item(o, 6), t->level, k) && counts_fit(t->level, k) &&
 		unpack_reals(unpack_item(o, 7), t->work[1], state == TRACK_KNOWN ? k : 0) &&
 		(state != TRACK_KNOWN || shares_fit(t->work[1], k)) && unpack_real(unpack_item(o, 8), &tolerance) &&
-		(state != TRACK_KNOWN || (tolerance > 0 && tolerance < 1e6));
+		unpack_real(unpack_item(o, 9), &fixed) &&
+		(state != TRACK_KNOWN || (tolerance > 0 && tolerance < 1e6 && fixed > 0 && fixed < 1e6));
 
 	null_done(&t->known);
 	for (size_t i = 0; fits && i < TRACK_MOST_ALTERNATIVES; i++)
 		fits = !isnan(t->log_m[i]) && t->log_m[i] < INFINITY;
 	for (size_t i = 0; fits && i < TRACK_RECENTS; i++)
-		fits = unpack_reals(unpack_item(o, 9 + i), t->recent[i], k) && counts_fit(t->recent[i], k);
+		fits = unpack_reals(unpack_item(o, 10 + i), t->recent[i], k) && counts_fit(t->recent[i], k);
 	if (!fits)
 		return false;
 	t->state = (enum track_state)state;
 	if (state == TRACK_KNOWN)
-		null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2, tolerance, tolerance);
+		null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2, tolerance, fixed);
 	return true;
 }

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Count vectors of a real prediction log, for tests/judge/trial: bins as a reference has them, p-values of one plain detector (GEN).
 
-usage: trial.py DATA_SET_FOLDER WINDOW_SECONDS OUT [REPEAT]
+usage: trial.py DATA_SET_FOLDER WINDOW_SECONDS OUT [REPEAT [DEAL]]
 
-The reference log is cut into windows; every other window calibrates the p-values (cal-B), the rest are null windows. REPEAT: every
-record stands that many times in the log, in reference and stream alike.
+The reference log is cut into windows, dealt in turn to the parts of DEAL, a word of letters: f fit (not used here), a cal-A, b cal-B
+(calibrates the p-values), n null. Default "bn". REPEAT: every record stands that many times in the log, in reference and stream alike.
 """
 import datetime as dt, json, subprocess, sys
 from collections import Counter
@@ -81,13 +81,14 @@ def cut_up(rs, width):
     return [(k, out[k]) for k in sorted(out)]
 
 
-def main(folder, width, to, repeat=1):
+def main(folder, width, to, repeat=1, deal="bn"):
     ref, stream, meta = rows(folder, "reference"), rows(folder, "stream"), json.load(open(folder + "/meta.json"))
     for r in ref + stream:
         r["score"] = gen(r)
     rw, sw = cut_up(ref, width), cut_up(stream, width)
     whole = rw[1:-1] if len(rw) > 4 else rw
-    cal, null = whole[0::2], whole[1::2]
+    part = lambda letters: [w for i, w in enumerate(whole) if deal[i % len(deal)] in letters]
+    cal, null, others = part("b"), part("n"), part("ab")
     scores = np.sort([r["score"] for _, x in cal for r in x])
     for r in ref + stream:
         r["p"] = float((1 + len(scores) - np.searchsorted(scores, r["score"])) / (1 + len(scores)))
@@ -106,8 +107,9 @@ def main(folder, width, to, repeat=1):
                     v[m.sums] += repeat * int(np.clip(round((y - m.mean[0]) / m.mean[1] * 2**20), -2**40, 2**40)); v[m.sums + 1] += repeat
         return v
     window = lambda k, x, cut=0: {"start": int(k * width * 1e6), "n": len(x) * repeat, "v": vector(x).tolist(), "cut": cut}
-    cal_w, null_w = [window(*w) for w in cal], [window(*w) for w in null]
-    total = vector([r for _, x in rw for r in x])
+    others_w, null_w = [window(*w) for w in others], [window(*w) for w in null]
+    held_out = rw if "f" not in deal else others + null
+    total = vector([r for _, x in held_out for r in x])
     null_total = vector([r for _, x in null for r in x])
     for m in ms:
         base = (null_total if m.kind == "p-value" else total)[m.first:m.first + m.n].copy()
@@ -124,9 +126,9 @@ def main(folder, width, to, repeat=1):
              "phases": [p["phase"] for p in phases if p["first_row"] < rows_before[i + 1] and p["end_row"] > rows_before[i]]} for i in range(len(sw))]
     with open(to, "wb") as f:
         f.write(msgpack.packb({"window_us": int(width * 1e6), "budget_windows": 8640, "n_cal_b": len(scores) * repeat, "width": first, "measures": doc,
-                               "windows": null_w, "others": cal_w, "stream": [window(k, x, int(i in (0, len(sw) - 1))) for i, (k, x) in enumerate(sw)]}))
+                               "windows": null_w, "others": others_w, "stream": [window(k, x, int(i in (0, len(sw) - 1))) for i, (k, x) in enumerate(sw)]}))
     json.dump(info, open(to + ".info", "w"))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]) if len(sys.argv) > 4 else 1)
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], *[int(x) for x in sys.argv[4:5]], *sys.argv[5:6])
