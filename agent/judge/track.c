@@ -25,6 +25,8 @@
 #define FADE .1
 /* Below this the e-detectors of a measure have nothing in hand (fading alone leaves up to log 10): what rises next begins here. */
 #define LOW_LOG_M 3.0
+/* So many windows without a rise, and what comes next is another story. */
+#define STALE_WINDOWS 3
 /* A known shift must move on by a quarter of what it was (in KL) to be news, and by more than a doubtful effect. */
 #define NEWS_SHARE .25
 #define NEWS_LEAST .02
@@ -42,6 +44,7 @@ void track_reset(struct track *t)
 	memset(t->level, 0, k * sizeof *t->level);
 	t->n_level = 0;
 	t->back = 0;
+	t->stale = 0;
 	t->latched_us = TIME_NONE;
 }
 
@@ -206,9 +209,19 @@ static bool back_to_normal(struct track *t, const int64_t *n)
 	return false;
 }
 
+/* When did what is now in hand begin to gather? */
+static void date_rise(struct track *t, double before, int64_t window)
+{
+	double log_m = track_log_m(t);
+
+	t->stale = log_m > before ? 0 : t->stale + 1;
+	if (log_m < LOW_LOG_M || t->stale >= STALE_WINDOWS)
+		t->rising = window + 1;
+}
+
 double track_step(struct track *t, const int64_t *n, int64_t window, bool *ret_resolved)
 {
-	double log_e = 0;
+	double log_e = 0, before = track_log_m(t);
 
 	*ret_resolved = false;
 	if (!t->m->judged || records_of(n, t->m->n) == 0)
@@ -224,8 +237,7 @@ double track_step(struct track *t, const int64_t *n, int64_t window, bool *ret_r
 		else if (t->state == TRACK_SETTLING && t->n_level >= SETTLE_WINDOWS)
 			know(t);
 	}
-	if (track_log_m(t) < LOW_LOG_M)
-		t->rising = window + 1;
+	date_rise(t, before, window);
 	return log_e;
 }
 
@@ -244,7 +256,7 @@ void track_pack(const struct track *t, struct buf *to)
 {
 	size_t k = t->m->n;
 
-	pack_array(to, 10 + TRACK_RECENTS);
+	pack_array(to, 11 + TRACK_RECENTS);
 	pack_int(to, t->state);
 	pack_int(to, t->n_level);
 	pack_int(to, t->rising);
@@ -255,6 +267,7 @@ void track_pack(const struct track *t, struct buf *to)
 	pack_reals(to, t->known.mean, t->state == TRACK_KNOWN ? k : 0);
 	pack_real(to, t->known.tolerance);
 	pack_real(to, t->known.fixed_radius);
+	pack_int(to, t->stale);
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
 		pack_reals(to, t->recent[i], k);
 }
@@ -289,14 +302,14 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 		unpack_reals(unpack_item(o, 6), t->level, k) && counts_fit(t->level, k) &&
 		unpack_reals(unpack_item(o, 7), t->work[1], state == TRACK_KNOWN ? k : 0) &&
 		(state != TRACK_KNOWN || shares_fit(t->work[1], k)) && unpack_real(unpack_item(o, 8), &tolerance) &&
-		unpack_real(unpack_item(o, 9), &fixed) &&
+		unpack_real(unpack_item(o, 9), &fixed) && unpack_int(unpack_item(o, 10), 0, INT64_MAX - 1, &t->stale) &&
 		(state != TRACK_KNOWN || (tolerance > 0 && tolerance < 1e6 && fixed > 0 && fixed < 1e6));
 
 	null_done(&t->known);
 	for (size_t i = 0; fits && i < TRACK_MOST_ALTERNATIVES; i++)
 		fits = !isnan(t->log_m[i]) && t->log_m[i] < INFINITY;
 	for (size_t i = 0; fits && i < TRACK_RECENTS; i++)
-		fits = unpack_reals(unpack_item(o, 10 + i), t->recent[i], k) && counts_fit(t->recent[i], k);
+		fits = unpack_reals(unpack_item(o, 11 + i), t->recent[i], k) && counts_fit(t->recent[i], k);
 	if (!fits)
 		return false;
 	t->state = (enum track_state)state;

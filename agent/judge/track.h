@@ -50,7 +50,8 @@ struct track {
 	double *level;            /* k counts in independent records, of the windows since it was latched */
 	int64_t n_level;          /* windows in it */
 	double back;              /* log evidence that normal has returned */
-	int64_t rising;           /* window (judge's count) since which log_m has not been low */
+	int64_t rising;           /* window (judge's count) since which log_m has been neither low nor stale */
+	int64_t stale;            /* windows in a row in which log_m did not rise */
 	int64_t latched_us;       /* start of the window that latched it */
 	double *work[1 + TRACK_RECENTS]; /* k each: scratch */
 };
