@@ -30,7 +30,7 @@ static struct alternative *add(struct null *null, double weight)
 	struct alternative *a = &null->alternatives[null->n_alternatives++];
 
 	assert(null->n_alternatives <= TRACK_MOST_ALTERNATIVES);
-	*a = (struct alternative){ .log_weight = log(weight) };
+	*a = (struct alternative){ .weight = weight };
 	return a;
 }
 
@@ -86,6 +86,7 @@ static void add_bin(struct null *null, size_t bin, double share, double weight)
 	if (evidence_nearest(m, a, null->fixed_radius, 2, near) == 1)
 		drop_last(null);
 	it->null_share = near[0];
+	it->empty = log1p(-to) - log1p(-near[0]);
 }
 
 static void add_bins(struct null *null, const struct measure *m, double weight)
@@ -120,12 +121,12 @@ static void add_general(struct null *null, const struct measure *m)
 /* So that the weights sum to 1 whichever alternatives were left. */
 static void weights_even(struct null *null)
 {
-	double sum = -INFINITY;
+	double sum = 0;
 
 	for (size_t i = 0; i < null->n_alternatives; i++)
-		sum = special_log_add(sum, null->alternatives[i].log_weight);
+		sum += null->alternatives[i].weight;
 	for (size_t i = 0; i < null->n_alternatives; i++)
-		null->alternatives[i].log_weight -= sum;
+		null->alternatives[i].weight /= sum;
 }
 
 void null_make(struct null *null, const struct measure *m, const double *mean, double kappa, double tolerance, double fixed_radius)
@@ -171,32 +172,34 @@ double null_shares(const double *counts, const double *toward, size_t k, double 
 	return moved;
 }
 
-/* Two bins, one and the rest: what is left of a Dirichlet-multinomial when one looks at one bin alone. */
-static double bin_evidence(double kappa, const struct alternative *a, const int64_t *n, size_t k)
+/* Two bins, one and the rest: what is left of a Dirichlet-multinomial when one looks at one bin alone. Most special bins are empty
+ * in most windows. The i-th record's term, log((kappa (1 - a) + i) / (kappa (1 - m) + i)), is then at least kappa / (kappa + i) times
+ * the first (log(1 - u x) - u log(1 - x) rises in x), and those fractions sum to at most `worth`: a lower bound of the
+ * evidence, which is all that an e-value needs. */
+static double bin_evidence(double kappa, const struct alternative *a, const int64_t *n, int64_t all, double worth)
 {
 	double moved[2] = { a->share, 1 - a->share }, still[2] = { a->null_share, 1 - a->null_share };
-	int64_t counts[2] = { n[a->which], 0 };
+	int64_t counts[2] = { n[a->which], all - n[a->which] };
 
-	for (size_t i = 0; i < k; i++)
-		counts[1] += n[i];
-	counts[1] -= counts[0];
-	return evidence_dm(kappa, moved, counts, 2) - evidence_dm(kappa, still, counts, 2);
+	return counts[0] ? evidence_ratio(kappa, moved, still, counts, 2) : a->empty * worth;
 }
 
-double null_evidence(const struct null *null, const struct alternative *a, const int64_t *n, size_t k, double best,
-	double *const *recent, double *work)
+double null_evidence(const struct null *null, const struct alternative *a, const struct seen *seen, double *work)
 {
+	size_t k = seen->k;
+
 	switch (a->kind) {
 	case ALTERNATIVE_LOOSE:
-		return evidence_dm(a->kappa, null->mean, n, k) - best;
+		return evidence_dm(a->kappa, null->mean, seen->n, k) - seen->best;
 	case ALTERNATIVE_RECENT:
-		if (evidence_nearest(null->mean, recent[a->which], null->tolerance, k, work) == 1)
+		if (seen->moved[a->which] == 0 ||
+				evidence_nearest(null->mean, seen->recent[a->which], null->tolerance, k, work) == 1)
 			return 0;
-		return evidence_dm(null->kappa, recent[a->which], n, k) - evidence_dm(null->kappa, work, n, k);
+		return evidence_ratio(null->kappa, seen->recent[a->which], work, seen->n, k);
 	case ALTERNATIVE_BIN:
-		return bin_evidence(null->kappa, a, n, k);
+		return bin_evidence(null->kappa, a, seen->n, seen->all, seen->worth);
 	case ALTERNATIVE_TILT:
-		return evidence_dm(null->kappa, a->mean, n, k) - evidence_dm(null->kappa, a->near, n, k);
+		return evidence_ratio(null->kappa, a->mean, a->near, seen->n, k);
 	}
 	return 0;
 }

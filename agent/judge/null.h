@@ -17,9 +17,17 @@ double null_independent(double kappa, double n);
 /* Shares of counts (in independent records), shrunk towards `toward` as far as chance explains their distance. Returns how much of
  * the distance is left: 0 none, 1 all. */
 double null_shares(const double *counts, const double *toward, size_t k, double *to);
-/* log e of one alternative. best: the highest log probability any mean of the null is known to give the window; recent: shares
- * of the memories; work: k doubles. */
-double null_evidence(const struct null *null, const struct alternative *a, const int64_t *n, size_t k, double best,
-	double *const *recent, double *work);
+/* A window as its alternatives see it. */
+struct seen {
+	const int64_t *n;
+	size_t k;
+	int64_t all;          /* records */
+	double worth;         /* 1 + kappa log(1 + all / kappa): sum of kappa / (kappa + i) over its records, at most */
+	double best;          /* highest log probability that a mean of the null is known to give it; for LOOSE */
+	double *recent[TRACK_RECENTS]; /* shares of the memories ... */
+	double moved[TRACK_RECENTS];   /* ... and how much of their distance chance leaves; 0: none */
+};
+/* log e of one alternative. work: k doubles of scratch. */
+double null_evidence(const struct null *null, const struct alternative *a, const struct seen *seen, double *work);
 
 #endif

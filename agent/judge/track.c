@@ -38,7 +38,7 @@ void track_reset(struct track *t)
 	null_done(&t->known);
 	t->state = TRACK_CALM;
 	for (size_t i = 0; i < TRACK_MOST_ALTERNATIVES; i++)
-		t->log_m[i] = -INFINITY;
+		t->e_detector[i] = 0;
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
 		memset(t->recent[i], 0, k * sizeof *t->recent[i]);
 	memset(t->level, 0, k * sizeof *t->level);
@@ -134,29 +134,39 @@ static double best_on_the_way_back(const struct track *t, const int64_t *n)
 double track_log_m(const struct track *t)
 {
 	const struct null *null = null_of(t);
-	double sum = -INFINITY;
+	double sum = 0;
 
 	for (size_t i = 0; i < null->n_alternatives && t->state != TRACK_SETTLING; i++)
-		sum = special_log_add(sum, null->alternatives[i].log_weight + t->log_m[i]);
-	return sum;
+		sum += null->alternatives[i].weight * t->e_detector[i];
+	return log(sum);
+}
+
+static void see(struct track *t, const struct null *null, const int64_t *n, struct seen *seen)
+{
+	*seen = (struct seen){ .n = n, .k = t->m->n, .all = records_of(n, t->m->n) };
+	seen->worth = 1 + null->kappa * log1p((double)seen->all / null->kappa);
+	seen->best = t->m->kind == MEASURE_P_VALUE && t->state == TRACK_CALM ? 0 : best_of_null(t, null, n);
+	for (size_t i = 0; i < TRACK_RECENTS; i++) {
+		seen->recent[i] = t->work[1 + i];
+		seen->moved[i] = null_shares(t->recent[i], null->mean, t->m->n, seen->recent[i]);
+	}
 }
 
 /* Evidence for and against, and the e-detectors moved by it. */
 static double detect(struct track *t, const int64_t *n)
 {
 	const struct null *null = null_of(t);
-	double **recent = t->work + 1;
-	double before = special_log_add(track_log_m(t), 0), best = best_of_null(t, null, n), excuse = 0;
+	double before = exp(track_log_m(t)), excuse = 0;
+	struct seen seen;
 
+	see(t, null, n, &seen);
 	if (t->state == TRACK_KNOWN) /* how much better recovery explains it than the known level */
-		excuse = fmax(0, best_on_the_way_back(t, n) - best);
-	for (size_t i = 0; i < TRACK_RECENTS; i++)
-		null_shares(t->recent[i], null->mean, t->m->n, recent[i]);
+		excuse = fmax(0, best_on_the_way_back(t, n) - seen.best);
 	for (size_t i = 0; i < null->n_alternatives; i++) {
-		double log_e = null_evidence(null, &null->alternatives[i], n, t->m->n, best, recent, t->work[0]);
-		t->log_m[i] = evidence_step(t->log_m[i], (log_e - excuse) / t->m->memory - FADE);
+		double log_e = (null_evidence(null, &null->alternatives[i], &seen, t->work[0]) - excuse) / t->m->memory;
+		t->e_detector[i] = evidence_step(t->e_detector[i], log_e - FADE);
 	}
-	return track_log_m(t) - before;
+	return track_log_m(t) - log1p(before);
 }
 
 /* log of how much better normal explains the window than the level does. */
@@ -182,7 +192,7 @@ static void know(struct track *t)
 		fmax(least, caution_fixed_radius(records)));
 	t->state = TRACK_KNOWN;
 	for (size_t i = 0; i < TRACK_MOST_ALTERNATIVES; i++)
-		t->log_m[i] = -INFINITY;
+		t->e_detector[i] = 0;
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
 		memset(t->recent[i], 0, k * sizeof *t->recent[i]);
 }
@@ -262,7 +272,7 @@ void track_pack(const struct track *t, struct buf *to)
 	pack_int(to, t->rising);
 	pack_int(to, t->latched_us);
 	pack_real(to, t->back);
-	pack_reals(to, t->log_m, TRACK_MOST_ALTERNATIVES);
+	pack_reals(to, t->e_detector, TRACK_MOST_ALTERNATIVES);
 	pack_reals(to, t->level, k);
 	pack_reals(to, t->known.mean, t->state == TRACK_KNOWN ? k : 0);
 	pack_real(to, t->known.tolerance);
@@ -298,7 +308,7 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 		unpack_int(unpack_item(o, 2), 0, INT64_MAX, &t->rising) &&
 		unpack_int(unpack_item(o, 3), INT64_MIN, INT64_MAX, &t->latched_us) &&
 		unpack_real(unpack_item(o, 4), &t->back) && t->back >= 0 &&
-		unpack_reals(unpack_item(o, 5), t->log_m, TRACK_MOST_ALTERNATIVES) &&
+		unpack_reals(unpack_item(o, 5), t->e_detector, TRACK_MOST_ALTERNATIVES) &&
 		unpack_reals(unpack_item(o, 6), t->level, k) && counts_fit(t->level, k) &&
 		unpack_reals(unpack_item(o, 7), t->work[1], state == TRACK_KNOWN ? k : 0) &&
 		(state != TRACK_KNOWN || shares_fit(t->work[1], k)) && unpack_real(unpack_item(o, 8), &tolerance) &&
@@ -307,7 +317,7 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 
 	null_done(&t->known);
 	for (size_t i = 0; fits && i < TRACK_MOST_ALTERNATIVES; i++)
-		fits = !isnan(t->log_m[i]) && t->log_m[i] < INFINITY;
+		fits = t->e_detector[i] >= 0 && t->e_detector[i] <= EVIDENCE_MOST;
 	for (size_t i = 0; fits && i < TRACK_RECENTS; i++)
 		fits = unpack_reals(unpack_item(o, 11 + i), t->recent[i], k) && counts_fit(t->recent[i], k);
 	if (!fits)

@@ -24,10 +24,10 @@
 /* One way in which windows may differ from the null, made once for a null. */
 struct alternative {
 	enum { ALTERNATIVE_LOOSE, ALTERNATIVE_RECENT, ALTERNATIVE_BIN, ALTERNATIVE_TILT } kind;
-	double log_weight; /* of its e-detector in the measure's average; weights sum to 1 */
+	double weight;     /* of its e-detector in the measure's average; they sum to 1 */
 	double kappa;      /* LOOSE: windows vary more, around the same mean */
 	size_t which;      /* RECENT: which memory; BIN: which bin swells */
-	double share, null_share; /* BIN: to this much; nearest null */
+	double share, null_share, empty; /* BIN: to this much; nearest null; log of the ratio of what is left */
 	double *mean, *near; /* TILT: k shares; nearest null */
 };
 
@@ -45,7 +45,7 @@ struct track {
 	const struct measure *m;
 	struct null calm, known;  /* against the reference; against the known level (made when it has settled) */
 	enum track_state state;
-	double log_m[TRACK_MOST_ALTERNATIVES]; /* of the null in force */
+	double e_detector[TRACK_MOST_ALTERNATIVES]; /* M of each alternative to the null in force */
 	double *recent[TRACK_RECENTS];         /* k counts in independent records, fading at different rates */
 	double *level;            /* k counts in independent records, of the windows since it was latched */
 	int64_t n_level;          /* windows in it */
@@ -59,10 +59,10 @@ struct track {
 void track_open(struct track *t, const struct measure *m, double smallest_effect);
 void track_done(struct track *t);
 
-/* Counts of a window (k of them), the `window`-th of the stream. Returns the log e-value of this window; raises log_m.
+/* Counts of a window (k of them), the `window`-th of the stream. Returns the log e-value of this window; moves M.
  * *ret_resolved: a latched measure has just come back to normal. */
 double track_step(struct track *t, const int64_t *n, int64_t window, bool *ret_resolved);
-/* log of the weighted average of its e-detectors; -INFINITY while settling. */
+/* log M: of the weighted average of its e-detectors; -INFINITY at first and while settling. */
 double track_log_m(const struct track *t);
 /* It has moved, in this window: known from now on. */
 void track_latch(struct track *t, const int64_t *n, int64_t start_us);

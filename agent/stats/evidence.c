@@ -24,6 +24,16 @@ double evidence_dm(double kappa, const double *mean, const int64_t *n, size_t k)
 	return sum - special_log_rising(kappa, all);
 }
 
+double evidence_ratio(double kappa, const double *a, const double *b, const int64_t *n, size_t k)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < k; i++)
+		if (n[i])
+			sum += special_log_rising_ratio(kappa * a[i], kappa * b[i], n[i]);
+	return sum;
+}
+
 static void base_of(const struct evidence_windows *w, const int64_t *base, double *to)
 {
 	for (size_t i = 0; i < w->k; i++)
@@ -207,9 +217,9 @@ double evidence_nearest(const double *m, const double *a, double radius, size_t 
 	return s;
 }
 
-double evidence_step(double log_m, double log_e)
+double evidence_step(double m, double log_e)
 {
-	return special_log_add(log_m, 0) + log_e;
+	return fmin((m + 1) * exp(log_e), EVIDENCE_MOST);
 }
 
 size_t evidence_ebh(const double *log_e, size_t n, double log_alpha)

@@ -13,6 +13,9 @@
 /* log probability of the counts in a given order (without the multinomial coefficient, which cancels in every ratio). */
 double evidence_dm(double kappa, const double *mean, const int64_t *n, size_t k);
 
+/* log of how much likelier the counts are with mean a than with mean b, at one kappa. */
+double evidence_ratio(double kappa, const double *a, const double *b, const int64_t *n, size_t k);
+
 /* Windows to learn from: row t is counts[t][0..k). */
 struct evidence_windows {
 	const int64_t *const *counts;
@@ -38,8 +41,9 @@ double evidence_kl(const double *p, const double *q, size_t k);
  * returned share of the way (1: a itself is inside). Written to `to`, which may be `a`. */
 double evidence_nearest(const double *m, const double *a, double radius, size_t k, double *to);
 
-/* Shiryaev-Roberts: log((exp(log_m) + 1) * exp(log_e)); -INFINITY is the start. */
-double evidence_step(double log_m, double log_e);
+/* Shiryaev-Roberts: (m + 1) * exp(log_e), at most EVIDENCE_MOST; 0 is the start. */
+#define EVIDENCE_MOST 1e280
+double evidence_step(double m, double log_e);
 /* e-BH (Wang & Ramdas 2022) over n log e-values of weight 1/n, heaviest first: how many to name so that each has
  * e >= 1 / alpha * n / named. */
 size_t evidence_ebh(const double *log_e, size_t n, double log_alpha);

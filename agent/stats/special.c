@@ -16,7 +16,7 @@ static double rising_product(double x, int64_t n)
 
 	for (int64_t i = 1; i < n; i++)
 		product *= x + (double)i;
-	return log(product);
+	return product;
 }
 
 static double stirling_rest(double x)
@@ -34,15 +34,22 @@ double special_log_rising(double x, int64_t n)
 	if (n == 0)
 		return 0;
 	if (n <= PRODUCT_MOST)
-		return rising_product(x, n);
+		return log(rising_product(x, n));
 	if (x < STIRLING_LEAST) {
 		int64_t steps = (int64_t)ceil(STIRLING_LEAST - x);
-		shift = rising_product(x, steps);
+		shift = log(rising_product(x, steps));
 		x += (double)steps;
 		y -= (double)steps;
 	}
 	/* n > PRODUCT_MOST > steps, so that y > 0. */
 	return shift + (x - .5) * log1p(y / x) + y * log(x + y) - y + stirling_rest(x + y) - stirling_rest(x);
+}
+
+double special_log_rising_ratio(double x, double y, int64_t n)
+{
+	if (n > PRODUCT_MOST)
+		return special_log_rising(x, n) - special_log_rising(y, n);
+	return n ? log(rising_product(x, n) / rising_product(y, n)) : 0;
 }
 
 double special_log_add(double a, double b)

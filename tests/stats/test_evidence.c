@@ -28,6 +28,8 @@ static void test_rising(void **state)
 	for (size_t i = 0; i < LENGTH(golden_rising); i++)
 		near(special_log_rising(golden_rising[i].x, golden_rising[i].n), golden_rising[i].want, 1e-12);
 	near(special_log_rising(5, 0), 0, 0);
+	for (int64_t n = 0; n < 400; n += 1 + n / 8)
+		near(special_log_rising_ratio(.3, 41, n), special_log_rising(.3, n) - special_log_rising(41, n), 1e-12);
 }
 
 static void test_chi2(void **state)
@@ -45,8 +47,9 @@ static void test_log_add(void **state)
 	near(special_log_add(2, -INFINITY), 2, 0);
 	assert_true(special_log_add(-INFINITY, -INFINITY) == -INFINITY);
 	near(special_log_add(900, 100), 900, 1e-15);
-	near(evidence_step(-INFINITY, 1.5), 1.5, 0);
-	near(evidence_step(log(2), log(5)), log(15), 1e-14);
+	near(evidence_step(0, 1.5), exp(1.5), 1e-15);
+	near(evidence_step(2, log(5)), 15, 1e-14);
+	assert_true(evidence_step(1e279, 700) == EVIDENCE_MOST && evidence_step(5, -1e9) == 0);
 }
 
 static double bowl(double x, const void *arg)
@@ -66,6 +69,9 @@ static void test_dm(void **state)
 	(void)state;
 	for (size_t i = 0; i < LENGTH(golden_dm); i++)
 		near(evidence_dm(golden_dm[i].kappa, golden_dm[i].mean, golden_dm[i].n, GOLDEN_K), golden_dm[i].want, 1e-12);
+	for (size_t i = 1; i < LENGTH(golden_dm); i++)
+		near(evidence_ratio(50, golden_dm[0].mean, golden_dm[i].mean, golden_dm[i].n, GOLDEN_K),
+			evidence_dm(50, golden_dm[0].mean, golden_dm[i].n, GOLDEN_K) - evidence_dm(50, golden_dm[i].mean, golden_dm[i].n, GOLDEN_K), 1e-11);
 }
 
 static void test_kappa(void **state)
