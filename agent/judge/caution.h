@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How far the judge distrusts a reference: every constant of caution in one place, with what it buys. Private to judge/. */
+ * How far the judge distrusts a reference: every constant of caution in one place, with what it
+ * buys. Private to judge/. */
 #ifndef JUDGE_CAUTION_H
 #define JUDGE_CAUTION_H
 
@@ -7,26 +8,32 @@
 
 /* Fewer whole windows than this say nothing about how windows vary. */
 #define CAUTION_LEAST_WINDOWS 4
-/* Where windows resemble their neighbours: windows over their autocorrelation time. A season or a trend leaves fewer. */
+/* Where windows resemble their neighbours: windows over their autocorrelation time. A season or a
+ * trend leaves fewer. */
 #define CAUTION_LEAST_INDEPENDENT 10.0
 #define CAUTION_MOST_MEMORY 6.0
 #define CAUTION_MEMORY_Z 1.0
-/* kappa is taken where the log-posterior is this much below its top (two standard errors), but not beneath top/4. */
+/* kappa is taken where the log-posterior is this much below its top (two standard errors), but not
+ * beneath top/4. */
 #define CAUTION_DROP 2.0
 #define CAUTION_MOST_DISCOUNT 4.0
-/* Measures of one stream have kappas within a factor e^1.5 of their median, two times out of three. */
+/* Measures of one stream have kappas within a factor e^1.5 of their median, two times out of three.
+ */
 #define CAUTION_PRIOR_SD 1.5
 /* The true mean is within the composite null but for one reference in a thousand ... */
 #define CAUTION_Z 3.09
-/* ... and an alternative chosen beforehand has one direction, not k - 1; a dozen of them at once. */
+/* ... and an alternative chosen beforehand has one direction, not k - 1; a dozen of them at once.
+ */
 #define CAUTION_FIXED_Z 3.7
 /* A null so wide (in nats; PSI is about twice that) is no null. */
 #define CAUTION_MOST_TOLERANCE .5
 
-/* A stretch of traffic a third as long as the reference differs from it by chance: that it goes on differing is no news. */
+/* A stretch of traffic a third as long as the reference differs from it by chance: that it goes on
+ * differing is no news. */
 #define CAUTION_STRETCH 4.0
-/* KL radius that covers the error of a mean of `used` bins learned from n records. Wilks: 2 n KL is chi-square of used - 1; where
- * one bin held everything, the others hold less than CAUTION_NEVER / n (e^-7 is one in a thousand). */
+/* KL radius that covers the error of a mean of `used` bins learned from n records. Wilks: 2 n KL is
+ * chi-square of used - 1; where one bin held everything, the others hold less than CAUTION_NEVER /
+ * n (e^-7 is one in a thousand). */
 #define CAUTION_NEVER 7.0
 static inline double caution_radius(size_t used, double n)
 {

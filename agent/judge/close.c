@@ -3,10 +3,11 @@
  *
  *        handed out        closed          open            a lone record with a wrong clock
  *     ------|-------|=========|========|---------|--- ... ---|---------|
- *                                      ^ watermark           (opens a window, does not move the watermark)
+ *                                      ^ watermark           (opens a window, does not move the
+ * watermark)
  *
- * The trouble it solves: agents that close by the wall clock give other windows on replay than live, lose what a slow file still
- * holds, and are emptied by one record from 2099. */
+ * The trouble it solves: agents that close by the wall clock give other windows on replay than
+ * live, lose what a slow file still holds, and are emptied by one record from 2099. */
 #include "judge/close.h"
 
 #include <assert.h>
@@ -24,17 +25,17 @@ struct windows {
 	int64_t window_us, lateness_us;
 	size_t width;
 
-	int64_t newest_us;                  /* believed; TIME_NONE at first */
-	int64_t last_us[WINDOWS_BELIEVED];  /* times of the last records, oldest first */
+	int64_t newest_us;                 /* believed; TIME_NONE at first */
+	int64_t last_us[WINDOWS_BELIEVED]; /* times of the last records, oldest first */
 	int64_t n_last;
-	int64_t watermark_us;               /* TIME_NONE: nothing closes */
-	int64_t closed_us;                  /* every window ending here or before is closed; TIME_NONE */
-	int64_t handed_us;                  /* end of the last window handed out; TIME_NONE */
+	int64_t watermark_us; /* TIME_NONE: nothing closes */
+	int64_t closed_us;    /* every window ending here or before is closed; TIME_NONE */
+	int64_t handed_us;    /* end of the last window handed out; TIME_NONE */
 	int64_t skipped;
-	bool starting;                      /* the next window to close is the first after nothing: cut */
-	int64_t touched_us;                 /* wall clock, for idle; TIME_NONE */
+	bool starting;      /* the next window to close is the first after nothing: cut */
+	int64_t touched_us; /* wall clock, for idle; TIME_NONE */
 
-	struct window *at;                  /* closed ones, then open ones, by start */
+	struct window *at; /* closed ones, then open ones, by start */
 	size_t n, n_closed;
 };
 
@@ -50,9 +51,15 @@ struct windows *windows_open(int64_t window_us, int64_t lateness_us, size_t widt
 	struct windows *w = mem_zero(1, sizeof *w);
 
 	assert(window_us > 0 && lateness_us >= 0 && width <= WINDOW_MOST_WIDTH);
-	*w = (struct windows){ .window_us = window_us, .lateness_us = lateness_us, .width = width, .newest_us = TIME_NONE,
-		.watermark_us = TIME_NONE, .closed_us = TIME_NONE, .handed_us = TIME_NONE, .starting = true,
-		.touched_us = TIME_NONE };
+	*w = (struct windows){.window_us = window_us,
+		.lateness_us = lateness_us,
+		.width = width,
+		.newest_us = TIME_NONE,
+		.watermark_us = TIME_NONE,
+		.closed_us = TIME_NONE,
+		.handed_us = TIME_NONE,
+		.starting = true,
+		.touched_us = TIME_NONE};
 	w->at = mem_zero(WINDOWS_MOST_OPEN, sizeof *w->at);
 	return w;
 }
@@ -98,7 +105,8 @@ static void remember(struct windows *w, int64_t time_us)
 static bool is_near(const struct windows *w, int64_t time_us)
 {
 	return w->newest_us != TIME_NONE &&
-		(time_us <= w->newest_us || (uint64_t)time_us - (uint64_t)w->newest_us <= (uint64_t)leap(w));
+	       (time_us <= w->newest_us ||
+		       (uint64_t)time_us - (uint64_t)w->newest_us <= (uint64_t)leap(w));
 }
 
 static void advance(struct windows *w, int64_t time_us)
@@ -153,7 +161,8 @@ static int window_at(struct windows *w, int64_t start_us, struct window **ret)
 	if (i == w->n || w->at[i].start_us != start_us) {
 		if (w->n - w->n_closed == WINDOWS_MOST_OPEN)
 			return -ERANGE;
-		w->at = mem_grow(w->at, w->n + 1 > WINDOWS_MOST_OPEN ? w->n + 1 : WINDOWS_MOST_OPEN, sizeof *w->at);
+		w->at = mem_grow(w->at, w->n + 1 > WINDOWS_MOST_OPEN ? w->n + 1 : WINDOWS_MOST_OPEN,
+			sizeof *w->at);
 		memmove(w->at + i + 1, w->at + i, (w->n - i) * sizeof *w->at);
 		window_init(&w->at[i], start_us, start_us + w->window_us, w->width);
 		w->n++;
@@ -162,7 +171,8 @@ static int window_at(struct windows *w, int64_t start_us, struct window **ret)
 	return 0;
 }
 
-/* The record is placed by what was known before it; only then may it close windows for those after it. */
+/* The record is placed by what was known before it; only then may it close windows for those after
+ * it. */
 int windows_push(struct windows *w, int64_t time_us, int64_t hold_us, struct window **ret)
 {
 	struct window *found = NULL;
@@ -201,8 +211,8 @@ int64_t windows_skipped(const struct windows *w)
 	return w->skipped;
 }
 
-/* What lies beyond the newest believed time goes out too, but does not make late what comes before it: else the window of one
- * wrong clock would end the stream. */
+/* What lies beyond the newest believed time goes out too, but does not make late what comes before
+ * it: else the window of one wrong clock would end the stream. */
 size_t windows_flush(struct windows *w)
 {
 	size_t open = w->n - w->n_closed;
@@ -250,14 +260,14 @@ static const struct {
 	const char *key;
 	size_t at;
 } numbers[] = {
-	{ "window_us", offsetof(struct windows, window_us) },
-	{ "lateness_us", offsetof(struct windows, lateness_us) },
-	{ "newest_us", offsetof(struct windows, newest_us) },
-	{ "n_last", offsetof(struct windows, n_last) },
-	{ "watermark_us", offsetof(struct windows, watermark_us) },
-	{ "closed_us", offsetof(struct windows, closed_us) },
-	{ "handed_us", offsetof(struct windows, handed_us) },
-	{ "skipped", offsetof(struct windows, skipped) },
+	{"window_us", offsetof(struct windows, window_us)},
+	{"lateness_us", offsetof(struct windows, lateness_us)},
+	{"newest_us", offsetof(struct windows, newest_us)},
+	{"n_last", offsetof(struct windows, n_last)},
+	{"watermark_us", offsetof(struct windows, watermark_us)},
+	{"closed_us", offsetof(struct windows, closed_us)},
+	{"handed_us", offsetof(struct windows, handed_us)},
+	{"skipped", offsetof(struct windows, skipped)},
 };
 #define N_NUMBERS (sizeof numbers / sizeof *numbers)
 
@@ -294,10 +304,11 @@ static bool numbers_read(struct windows *w, const struct msgpack_object *o)
 	bool all = true;
 
 	for (size_t i = 0; i < N_NUMBERS; i++)
-		all &= unpack_int(unpack_field(o, numbers[i].key), INT64_MIN, INT64_MAX, number(w, i));
+		all &= unpack_int(
+			unpack_field(o, numbers[i].key), INT64_MIN, INT64_MAX, number(w, i));
 	return all && unpack_ints(unpack_field(o, "last_us"), w->last_us, WINDOWS_BELIEVED) &&
-		unpack_bool(unpack_field(o, "starting"), &w->starting) && w->window_us > 0 && w->lateness_us >= 0 &&
-		w->n_last >= 0 && w->n_last <= WINDOWS_BELIEVED;
+	       unpack_bool(unpack_field(o, "starting"), &w->starting) && w->window_us > 0 &&
+	       w->lateness_us >= 0 && w->n_last >= 0 && w->n_last <= WINDOWS_BELIEVED;
 }
 
 static bool in_order(const struct windows *w)
@@ -305,33 +316,43 @@ static bool in_order(const struct windows *w)
 	bool all = true;
 
 	for (size_t i = 0; i < w->n; i++)
-		all &= w->at[i].width == w->width && w->at[i].end_us - w->at[i].start_us == w->window_us &&
-			start_of(w, w->at[i].start_us) == w->at[i].start_us &&
-			(i < w->n_closed || w->at[i].end_us > w->closed_us) &&
-			(i == 0 || i == w->n_closed || w->at[i - 1].start_us < w->at[i].start_us);
+		all &= w->at[i].width == w->width &&
+		       w->at[i].end_us - w->at[i].start_us == w->window_us &&
+		       start_of(w, w->at[i].start_us) == w->at[i].start_us &&
+		       (i < w->n_closed || w->at[i].end_us > w->closed_us) &&
+		       (i == 0 || i == w->n_closed || w->at[i - 1].start_us < w->at[i].start_us);
 	return all;
 }
 
-static int windows_read(struct windows *w, const struct msgpack_object *o, const char *reference_hash, struct error *e)
+static int windows_read(struct windows *w, const struct msgpack_object *o,
+	const char *reference_hash, struct error *e)
 {
 	const struct msgpack_object *list = unpack_field(o, "windows");
 	int64_t width, n_closed;
 	int code = 0;
 
-	if (!numbers_read(w, o) || !unpack_int(unpack_field(o, "width"), 0, WINDOW_MOST_WIDTH, &width) ||
-			!unpack_int(unpack_field(o, "n_closed"), 0, (int64_t)unpack_length(list), &n_closed))
-		return error_set(e, -EINVAL, "open windows: a field is absent, of another type, or out of range");
+	if (!numbers_read(w, o) ||
+		!unpack_int(unpack_field(o, "width"), 0, WINDOW_MOST_WIDTH, &width) ||
+		!unpack_int(
+			unpack_field(o, "n_closed"), 0, (int64_t)unpack_length(list), &n_closed))
+		return error_set(e, -EINVAL,
+			"open windows: a field is absent, of another type, or out of range");
 	w->width = (size_t)width;
 	w->n_closed = (size_t)n_closed;
-	w->at = mem_zero(unpack_length(list) > WINDOWS_MOST_OPEN ? unpack_length(list) : WINDOWS_MOST_OPEN, sizeof *w->at);
+	w->at = mem_zero(
+		unpack_length(list) > WINDOWS_MOST_OPEN ? unpack_length(list) : WINDOWS_MOST_OPEN,
+		sizeof *w->at);
 	for (; code == 0 && w->n < unpack_length(list); w->n += code == 0)
 		code = window_read(unpack_item(list, w->n), reference_hash, &w->at[w->n], e);
 	if (code == 0 && !in_order(w))
-		code = error_set(e, -EINVAL, "open windows: they overlap, or do not fit the window length or the watermark");
+		code = error_set(e, -EINVAL,
+			"open windows: they overlap, or do not fit the window length or the "
+			"watermark");
 	return code;
 }
 
-int windows_unpack(const void *at, size_t n, const char *reference_hash, struct windows **ret, struct error *e)
+int windows_unpack(
+	const void *at, size_t n, const char *reference_hash, struct windows **ret, struct error *e)
 {
 	struct unpacked *u = unpack_open(at, n);
 	const struct msgpack_object *o = unpack_root(u);
@@ -339,9 +360,11 @@ int windows_unpack(const void *at, size_t n, const char *reference_hash, struct 
 	struct windows *w;
 	int code;
 
-	if (!unpack_int(unpack_field(o, "oodd_windows"), 1, INT64_MAX, &format) || format != WINDOWS_FORMAT) {
+	if (!unpack_int(unpack_field(o, "oodd_windows"), 1, INT64_MAX, &format) ||
+		format != WINDOWS_FORMAT) {
 		unpack_close(u);
-		return error_set(e, -EINVAL, "open windows: expected \"oodd_windows\" of format %d", WINDOWS_FORMAT);
+		return error_set(e, -EINVAL, "open windows: expected \"oodd_windows\" of format %d",
+			WINDOWS_FORMAT);
 	}
 	w = mem_zero(1, sizeof *w);
 	w->touched_us = TIME_NONE;

@@ -14,7 +14,7 @@
 #define ORDERED_MOST (MEASURE_MOST_EDGES + 3)
 
 /* PSI from which a shift is this bad. */
-static const double severities[] = { .1, .25, 1 };
+static const double severities[] = {.1, .25, 1};
 
 int effect_severity(double psi, double smallest_effect)
 {
@@ -25,7 +25,8 @@ int effect_severity(double psi, double smallest_effect)
 	return severity;
 }
 
-/* PSI of shares with as many records added to the reference's own as it has bins: an empty bin is then no disaster. */
+/* PSI of shares with as many records added to the reference's own as it has bins: an empty bin is
+ * then no disaster. */
 static double steady_psi(const struct measure *m, const double *q, double n)
 {
 	double prior = (double)m->n, sum = 0;
@@ -37,7 +38,8 @@ static double steady_psi(const struct measure *m, const double *q, double n)
 	return sum;
 }
 
-/* What windows drawn from the reference show on average: chi-square over n, at the size their spread gives them. */
+/* What windows drawn from the reference show on average: chi-square over n, at the size their
+ * spread gives them. */
 static double chance_psi(const struct measure *m, double n)
 {
 	double shrunk = n / (n + (double)m->n), sum = 0, spread = 1 + (n - 1) / (m->kappa + 1);
@@ -56,7 +58,8 @@ double effect_of_level(const struct measure *m, const double *level)
 	return sum;
 }
 
-/* The numeric bins in order of value, and where each ends; all of `below` stands at least, all of `above` at most. */
+/* The numeric bins in order of value, and where each ends; all of `below` stands at least, all of
+ * `above` at most. */
 static size_t ordered(const struct measure *m, const double *shares, double *to, double *end)
 {
 	size_t k = 0;
@@ -65,7 +68,9 @@ static size_t ordered(const struct measure *m, const double *shares, double *to,
 	if (m->below != MEASURE_NO_BIN)
 		to[k] = shares[m->below], end[k++] = m->least;
 	for (size_t i = 0; i <= m->n_edges; i++)
-		to[k] = shares[i], end[k++] = i < m->n_edges ? m->edges[i] : fmax(m->most, i ? m->edges[i - 1] : m->least);
+		to[k] = shares[i],
+		end[k++] = i < m->n_edges ? m->edges[i]
+					  : fmax(m->most, i ? m->edges[i - 1] : m->least);
 	if (m->above != MEASURE_NO_BIN)
 		to[k] = shares[m->above], end[k] = end[k - 1], k++;
 	for (size_t i = 0; i < k; i++)
@@ -83,9 +88,11 @@ static double mean_after(const struct measure *m, const int64_t *v)
 	return m->centre + m->scale * ((double)v[m->sums] / FIXED_POINT / (double)v[m->sums + 1]);
 }
 
-static void fill_sizes(const struct measure *m, const int64_t *v, const double *q, struct finding *to)
+static void fill_sizes(
+	const struct measure *m, const int64_t *v, const double *q, struct finding *to)
 {
-	double p_in_order[ORDERED_MOST], q_in_order[ORDERED_MOST], end[ORDERED_MOST], after = mean_after(m, v);
+	double p_in_order[ORDERED_MOST], q_in_order[ORDERED_MOST], end[ORDERED_MOST],
+		after = mean_after(m, v);
 
 	to->psi = divergence_psi(m->mean, q, m->n);
 	to->js = divergence_js_bits(m->mean, q, m->n);
@@ -103,8 +110,8 @@ static void fill_sizes(const struct measure *m, const int64_t *v, const double *
 		to->w1 = fmax(to->w1, fabs(after - m->centre) / m->scale);
 }
 
-/* The bin whose share says most about the change. For p-values all that are at most 0.01 count as one: bin 0 of the answer is
- * the first edge at or above it. */
+/* The bin whose share says most about the change. For p-values all that are at most 0.01 count as
+ * one: bin 0 of the answer is the first edge at or above it. */
 static size_t telling_bin(const struct measure *m, const double *q, double n)
 {
 	double most = -1, prior = (double)m->n;
@@ -140,8 +147,9 @@ static void p_value_words(const struct measure *m, const double *q, struct findi
 		before += m->mean[i], after += q[i];
 	to->before = before;
 	to->after = after;
-	snprintf(to->change, sizeof to->change, "p <= %.3g: %s -> %s of records", m->n_edges ? m->edges[up_to] : 1,
-		percent(before, one, sizeof one), percent(after, two, sizeof two));
+	snprintf(to->change, sizeof to->change, "p <= %.3g: %s -> %s of records",
+		m->n_edges ? m->edges[up_to] : 1, percent(before, one, sizeof one),
+		percent(after, two, sizeof two));
 }
 
 static void bin_words(const struct measure *m, size_t bin, const double *q, char *to, size_t n)
@@ -152,20 +160,24 @@ static void bin_words(const struct measure *m, size_t bin, const double *q, char
 		snprintf(words, sizeof words, "%s", "values never seen before");
 	else
 		measure_bin_words(m, bin, words, sizeof words);
-	snprintf(to, n, "%s: %s -> %s", words, percent(m->mean[bin], one, sizeof one), percent(q[bin], two, sizeof two));
+	snprintf(to, n, "%s: %s -> %s", words, percent(m->mean[bin], one, sizeof one),
+		percent(q[bin], two, sizeof two));
 }
 
-static void words(const struct measure *m, const int64_t *v, const double *q, double n, struct finding *to)
+static void words(
+	const struct measure *m, const int64_t *v, const double *q, double n, struct finding *to)
 {
 	size_t bin = telling_bin(m, q, n);
 	double after = mean_after(m, v);
 	char share[140];
 
 	bin_words(m, bin, q, share, sizeof share);
-	if (m->kind == MEASURE_NUMERIC && !isnan(after) && bin != m->missing && bin != m->mistyped) {
+	if (m->kind == MEASURE_NUMERIC && !isnan(after) && bin != m->missing &&
+		bin != m->mistyped) {
 		to->before = m->centre;
 		to->after = after;
-		snprintf(to->change, sizeof to->change, "mean %.4g -> %.4g (%s)", m->centre, after, share);
+		snprintf(to->change, sizeof to->change, "mean %.4g -> %.4g (%s)", m->centre, after,
+			share);
 	} else {
 		to->before = m->mean[bin];
 		to->after = q[bin];
@@ -202,14 +214,16 @@ static double share_to_fill(const struct measure *m)
 
 double effect_visible(const struct measure *m, int64_t n, double log_needed)
 {
-	double still = share_to_fill(m), near[2], null[2] = { still, 1 - still };
+	double still = share_to_fill(m), near[2], null[2] = {still, 1 - still};
 
 	for (double share = .01; share < 1 && n > 0; share += .01) {
-		double at = still + share * (1 - still), moved[2] = { at, 1 - at };
-		int64_t counts[2] = { (int64_t)lround((double)n * at), 0 };
+		double at = still + share * (1 - still), moved[2] = {at, 1 - at};
+		int64_t counts[2] = {(int64_t)lround((double)n * at), 0};
 		counts[1] = n - counts[0];
 		evidence_nearest(null, moved, fmax(m->tolerance, 1e-6), 2, near);
-		if (evidence_dm(m->kappa, moved, counts, 2) - evidence_dm(m->kappa, near, counts, 2) > log_needed)
+		if (evidence_dm(m->kappa, moved, counts, 2) -
+				evidence_dm(m->kappa, near, counts, 2) >
+			log_needed)
 			return share;
 	}
 	return 1;

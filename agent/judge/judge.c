@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A window is put to every measure's track; their weighted sum is put to the budget; who carries it is named. The order of the
- * judgement can be read in judge_window. */
+ * A window is put to every measure's track; their weighted sum is put to the budget; who carries it
+ * is named. The order of the judgement can be read in judge_window. */
 #include "judge/judge.h"
 
 #include <assert.h>
@@ -19,9 +19,11 @@
 #include "stats/special.h"
 
 #define JUDGE_FORMAT 1
-/* Records of new kinds are what oodd is for: their measure has a quarter of the weight, the others share the rest. */
+/* Records of new kinds are what oodd is for: their measure has a quarter of the weight, the others
+ * share the rest. */
 #define P_VALUE_WEIGHT .25
-/* A measure whose evidence began to rise at most so many windows after an alarm belongs to its cause. */
+/* A measure whose evidence began to rise at most so many windows after an alarm belongs to its
+ * cause. */
 #define SAME_CAUSE_WINDOWS 2
 /* Evidence is taken from smaller windows too; but they are not called quiet. */
 #define LEAST_RECORDS 20
@@ -31,9 +33,10 @@ struct judge {
 	struct judge_options options;
 	double log_budget;
 	struct track *tracks;
-	double *log_weight;   /* of each measure; -INFINITY when it is not judged */
-	double *q;            /* scratch: as wide as the widest measure */
-	size_t *order;        /* scratch, one for each measure, as are the next: measures by weighted log_m */
+	double *log_weight; /* of each measure; -INFINITY when it is not judged */
+	double *q;          /* scratch: as wide as the widest measure */
+	size_t *order; /* scratch, one for each measure, as are the next: measures by weighted log_m
+			*/
 	double *weighted, *sorted, *log_e, *log_m;
 	bool *moved;
 	int64_t window;       /* judged so far */
@@ -52,10 +55,12 @@ static void weights_make(struct judge *j)
 	double p = 0, rest = 0;
 
 	for (size_t i = 0; i < j->r->n_measures; i++)
-		*(j->r->measures[i].kind == MEASURE_P_VALUE ? &p : &rest) += j->r->measures[i].judged;
+		*(j->r->measures[i].kind == MEASURE_P_VALUE ? &p : &rest) +=
+			j->r->measures[i].judged;
 	for (size_t i = 0; i < j->r->n_measures; i++) {
 		const struct measure *m = &j->r->measures[i];
-		double p_share = rest == 0 ? 1 : P_VALUE_WEIGHT, rest_share = p == 0 ? 1 : 1 - P_VALUE_WEIGHT;
+		double p_share = rest == 0 ? 1 : P_VALUE_WEIGHT,
+		       rest_share = p == 0 ? 1 : 1 - P_VALUE_WEIGHT;
 		double share = m->kind == MEASURE_P_VALUE ? p_share / p : rest_share / rest;
 		j->log_weight[i] = m->judged ? log(share) : -INFINITY;
 	}
@@ -67,7 +72,7 @@ struct judge *judge_open(const struct reference *r, const struct judge_options *
 	size_t widest = 1;
 
 	assert(options->false_alarms > 0 && options->per_us > 0 && options->smallest_effect >= 0);
-	*j = (struct judge){ .r = r, .options = *options, .fresh_window = -1 };
+	*j = (struct judge){.r = r, .options = *options, .fresh_window = -1};
 	j->log_budget = log_budget(options, options->window_us ? options->window_us : r->window_us);
 	j->tracks = mem_zero(r->n_measures + 1, sizeof *j->tracks);
 	for (size_t i = 0; i < r->n_measures; i++) {
@@ -119,8 +124,9 @@ static void sort_by_weight(struct judge *j)
 	}
 }
 
-/* log of the sum over measures. Weights are fixed when the judge opens: a settling measure leaves the sum and its weight
- * stays unused, so that the sum remains an e-detector whatever was latched (README.md). */
+/* log of the sum over measures. Weights are fixed when the judge opens: a settling measure leaves
+ * the sum and its weight stays unused, so that the sum remains an e-detector whatever was latched
+ * (README.md). */
 static double weigh(struct judge *j)
 {
 	double sum = -INFINITY;
@@ -133,8 +139,9 @@ static double weigh(struct judge *j)
 	return sum;
 }
 
-/* How many of the heaviest measures to name when the sum passes the budget: those that e-BH names at the budget's level; where it
- * names none (several carry the sum together), those that make up nine tenths of it. */
+/* How many of the heaviest measures to name when the sum passes the budget: those that e-BH names
+ * at the budget's level; where it names none (several carry the sum together), those that make up
+ * nine tenths of it. */
 static size_t named(struct judge *j, double sum)
 {
 	size_t n = j->r->n_measures, by_ebh;
@@ -162,7 +169,8 @@ static bool any_latched(const struct judge *j)
 	return any;
 }
 
-/* Evidence that began to rise when the known cause did, or soon after it spoke, is of that cause. */
+/* Evidence that began to rise when the known cause did, or soon after it spoke, is of that cause.
+ */
 static bool joins(const struct judge *j, const struct track *t)
 {
 	return j->fresh_window >= 0 && t->rising <= j->fresh_window + SAME_CAUSE_WINDOWS;
@@ -205,19 +213,26 @@ static void detectable_words(const struct judge *j, size_t i, int64_t n, struct 
 	if (m->why)
 		snprintf(to->change, sizeof to->change, "%s", m->why);
 	else if (share < 1)
-		snprintf(to->change, sizeof to->change, "not enough data: %lld records could show a shift of %.0f %% of them",
+		snprintf(to->change, sizeof to->change,
+			"not enough data: %lld records could show a shift of %.0f %% of them",
 			(long long)n, 100 * share);
 	else
-		snprintf(to->change, sizeof to->change, "not enough data: %lld records could show no shift", (long long)n);
+		snprintf(to->change, sizeof to->change,
+			"not enough data: %lld records could show no shift", (long long)n);
 }
 
-static void finding_fill(struct judge *j, size_t i, const struct window *w, bool judged, struct finding *to)
+static void finding_fill(
+	struct judge *j, size_t i, const struct window *w, bool judged, struct finding *to)
 {
 	const struct track *t = &j->tracks[i];
 	double psi;
 
-	*to = (struct finding){ .name = t->m->name, .kind = t->m->kind, .judged = judged && t->m->judged,
-		.latched = track_latched(t), .moved = track_latched(t) || j->moved[i], .log_e = j->log_e[i] };
+	*to = (struct finding){.name = t->m->name,
+		.kind = t->m->kind,
+		.judged = judged && t->m->judged,
+		.latched = track_latched(t),
+		.moved = track_latched(t) || j->moved[i],
+		.log_e = j->log_e[i]};
 	to->log_m = j->log_m[i];
 	psi = effect_fill(t->m, w->v, j->q, to);
 	if (t->state == TRACK_KNOWN)
@@ -252,9 +267,11 @@ static char *why_unjudged(const struct judge *j, const struct window *w)
 	for (size_t i = 0; i < j->r->n_measures; i++)
 		any |= j->r->measures[i].judged;
 	if (!any)
-		return mem_format("not enough data: the reference holds too little to judge any measure by");
+		return mem_format(
+			"not enough data: the reference holds too little to judge any measure by");
 	if (w->cut)
-		return mem_format("the stream began or ended in this window: a part is not judged by whole ones");
+		return mem_format("the stream began or ended in this window: a part is not judged "
+				  "by whole ones");
 	if (w->n < LEAST_RECORDS)
 		return mem_format("not enough data: %lld records", (long long)w->n);
 	return NULL;
@@ -273,9 +290,15 @@ static enum signal_state state_of(bool fresh, bool latched, bool resolved, bool 
 
 static void signal_begin(const struct judge *j, const struct window *w, struct signal *to)
 {
-	*to = (struct signal){ .model = mem_copy_text(j->r->model), .version = mem_copy_text(j->r->version),
-		.start_us = w->start_us, .end_us = w->end_us, .n = w->n, .n_flagged = w->n_flagged, .log_m = -INFINITY,
-		.log_budget = j->log_budget, .flag_rate = w->n ? (double)w->n_flagged / (double)w->n : 0 };
+	*to = (struct signal){.model = mem_copy_text(j->r->model),
+		.version = mem_copy_text(j->r->version),
+		.start_us = w->start_us,
+		.end_us = w->end_us,
+		.n = w->n,
+		.n_flagged = w->n_flagged,
+		.log_m = -INFINITY,
+		.log_budget = j->log_budget,
+		.flag_rate = w->n ? (double)w->n_flagged / (double)w->n : 0};
 	to->why = why_unjudged(j, w);
 }
 
@@ -322,17 +345,23 @@ static int judge_read(struct judge *j, const struct msgpack_object *o, struct er
 	const struct msgpack_object *tracks = unpack_field(o, "tracks");
 	int64_t format;
 
-	if (!unpack_int(unpack_field(o, "oodd_judge"), 1, INT64_MAX, &format) || format != JUDGE_FORMAT)
-		return error_set(e, -EINVAL, "judge's state: expected \"oodd_judge\" of format %d", JUDGE_FORMAT);
+	if (!unpack_int(unpack_field(o, "oodd_judge"), 1, INT64_MAX, &format) ||
+		format != JUDGE_FORMAT)
+		return error_set(e, -EINVAL, "judge's state: expected \"oodd_judge\" of format %d",
+			JUDGE_FORMAT);
 	if (!unpack_is_text(unpack_field(o, "reference"), j->r->hash))
-		return error_set(e, -EINVAL, "judge's state: of another reference than %.12s", j->r->hash);
+		return error_set(
+			e, -EINVAL, "judge's state: of another reference than %.12s", j->r->hash);
 	if (!unpack_int(unpack_field(o, "window"), 0, INT64_MAX - 1, &j->window) ||
-			!unpack_int(unpack_field(o, "fresh_window"), -1, INT64_MAX - SAME_CAUSE_WINDOWS, &j->fresh_window) ||
-			unpack_length(tracks) != j->r->n_measures)
-		return error_set(e, -EINVAL, "judge's state: a field is absent, of another type, or out of range");
+		!unpack_int(unpack_field(o, "fresh_window"), -1, INT64_MAX - SAME_CAUSE_WINDOWS,
+			&j->fresh_window) ||
+		unpack_length(tracks) != j->r->n_measures)
+		return error_set(e, -EINVAL,
+			"judge's state: a field is absent, of another type, or out of range");
 	for (size_t i = 0; i < j->r->n_measures; i++)
 		if (!track_unpack(&j->tracks[i], unpack_item(tracks, i)))
-			return error_set(e, -EINVAL, "judge's state: measure %s does not fit", j->r->measures[i].name);
+			return error_set(e, -EINVAL, "judge's state: measure %s does not fit",
+				j->r->measures[i].name);
 	return 0;
 }
 

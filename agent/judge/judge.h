@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Windows into signals: has the traffic moved away from the reference, in what, how badly. README.md of this room holds the
- * mathematics and what is promised.
+ * Windows into signals: has the traffic moved away from the reference, in what, how badly.
+ * README.md of this room holds the mathematics and what is promised.
  *
- * One struct judge for each stream, one owner at a time. No clock and no randomness: signals are a function of the reference,
- * the options and the sequence of windows. */
+ * One struct judge for each stream, one owner at a time. No clock and no randomness: signals are a
+ * function of the reference, the options and the sequence of windows. */
 #ifndef JUDGE_JUDGE_H
 #define JUDGE_JUDGE_H
 
@@ -17,18 +17,22 @@
 #include <stdint.h>
 
 struct judge_options {
-	double false_alarms;    /* at most so many ... */
-	int64_t per_us;         /* ... in so long, on average, while nothing moves */
-	int64_t window_us;      /* 0: the reference's */
-	double least_budget;    /* in windows: however many alarms are allowed, none on evidence weaker than this to one */
+	double false_alarms; /* at most so many ... */
+	int64_t per_us;      /* ... in so long, on average, while nothing moves */
+	int64_t window_us;   /* 0: the reference's */
+	double least_budget; /* in windows: however many alarms are allowed, none on evidence weaker
+				than this to one */
 	double smallest_effect; /* PSI; smaller shifts never page */
 };
-#define JUDGE_OPTIONS                                                                                                  \
-	((struct judge_options){.false_alarms = 1, .per_us = INT64_C(30) * 86400 * 1000000, .least_budget = 1000,      \
+#define JUDGE_OPTIONS                                                                              \
+	((struct judge_options){.false_alarms = 1,                                                 \
+		.per_us = INT64_C(30) * 86400 * 1000000,                                           \
+		.least_budget = 1000,                                                              \
 		.smallest_effect = .003})
 
-/* Fill what struct measure says is learned (mean, kappa, tolerance, n_*, memory, judged, why) from r->windows, r->others and
- * the measures' base counts (NULL: the windows' own sum). Fails on nothing: what cannot be judged says why. */
+/* Fill what struct measure says is learned (mean, kappa, tolerance, n_*, memory, judged, why) from
+ * r->windows, r->others and the measures' base counts (NULL: the windows' own sum). Fails on
+ * nothing: what cannot be judged says why. */
 void judge_learn(struct reference *r, const struct judge_options *options);
 
 struct judge;
@@ -36,17 +40,17 @@ struct judge;
 struct judge *judge_open(const struct reference *r, const struct judge_options *options);
 void judge_close(struct judge *j); /* accepts NULL */
 
-/* The next window of the stream, in order of start; its width is the reference's. *ret is the caller's: signal_done; names in
- * it are borrowed from the reference. */
+/* The next window of the stream, in order of start; its width is the reference's. *ret is the
+ * caller's: signal_done; names in it are borrowed from the reference. */
 void judge_window(struct judge *j, const struct window *w, struct signal *ret);
 
-/* All state, one msgpack map tied to the reference by hash; what comes after unpack is bit for bit what would have come.
- * unpack: 0, or -EINVAL with a sentence (then j is as after judge_open). */
+/* All state, one msgpack map tied to the reference by hash; what comes after unpack is bit for bit
+ * what would have come. unpack: 0, or -EINVAL with a sentence (then j is as after judge_open). */
 void judge_pack(const struct judge *j, struct buf *to);
 int judge_unpack(struct judge *j, const void *at, size_t n, struct error *e);
 
-/* The false-alarm check: relearn on half of the reference's windows (drawn by `seed`), judge n_windows drawn from the other
- * half. The reference is only read. */
+/* The false-alarm check: relearn on half of the reference's windows (drawn by `seed`), judge
+ * n_windows drawn from the other half. The reference is only read. */
 struct judge_selftest {
 	size_t learned_from, held_out; /* windows */
 	size_t n_windows, n_judged;    /* drawn; of them not "unjudged" */
@@ -54,7 +58,7 @@ struct judge_selftest {
 	double highest_log_m, log_budget;
 	size_t n_unjudged_measures, n_measures;
 };
-void judge_selftest(const struct reference *r, const struct judge_options *options, size_t n_windows, uint64_t seed,
-	struct judge_selftest *ret);
+void judge_selftest(const struct reference *r, const struct judge_options *options,
+	size_t n_windows, uint64_t seed, struct judge_selftest *ret);
 
 #endif

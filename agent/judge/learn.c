@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What normal is, and how much it varies: learned once, when a reference is made, from whole windows that no detector was fitted
- * on. Every choice here leans to caution where windows are few, because each error of the reference is a small lasting shift
- * that a sequential test adds up for ever (README.md, "What the reference does not know"). */
+ * What normal is, and how much it varies: learned once, when a reference is made, from whole
+ * windows that no detector was fitted on. Every choice here leans to caution where windows are few,
+ * because each error of the reference is a small lasting shift that a sequential test adds up for
+ * ever (README.md, "What the reference does not know"). */
 #include "judge/judge.h"
 
 #include <assert.h>
@@ -29,7 +30,8 @@ static int by_start(const void *a, const void *b)
 	return ((*x)->start_us > (*y)->start_us) - ((*x)->start_us < (*y)->start_us);
 }
 
-static size_t windows_of(const struct reference *r, const struct measure *m, const struct reference_window **to)
+static size_t windows_of(
+	const struct reference *r, const struct measure *m, const struct reference_window **to)
 {
 	size_t n = 0;
 
@@ -46,7 +48,7 @@ static struct lesson lesson_make(const struct reference *r, const struct measure
 {
 	size_t room = r->n_windows + r->n_others + 1;
 	const struct reference_window **windows = mem_alloc(room * sizeof *windows);
-	struct lesson l = { .counts = mem_alloc(room * sizeof *l.counts) };
+	struct lesson l = {.counts = mem_alloc(room * sizeof *l.counts)};
 	size_t n = windows_of(r, m, windows);
 
 	for (size_t i = 0; i < n; i++) {
@@ -64,8 +66,9 @@ static struct lesson lesson_make(const struct reference *r, const struct measure
 	return l;
 }
 
-/* p-values of new records, given the cal-B scores they were ranked among, are spread as Dirichlet(n_cal_b * widths of the bins):
- * so many records are known before the first null record is counted. */
+/* p-values of new records, given the cal-B scores they were ranked among, are spread as
+ * Dirichlet(n_cal_b * widths of the bins): so many records are known before the first null record
+ * is counted. */
 static double p_value_prior(const struct reference *r, const struct measure *m, size_t bin)
 {
 	double low, high;
@@ -79,7 +82,7 @@ static double p_value_prior(const struct reference *r, const struct measure *m, 
 
 static void mean_make(const struct reference *r, struct measure *m, const struct lesson *l)
 {
-	struct evidence_windows w = { l->counts, l->n, m->n };
+	struct evidence_windows w = {l->counts, l->n, m->n};
 	double all = 0;
 
 	free(m->mean);
@@ -105,8 +108,10 @@ static size_t bins_used(const struct measure *m)
 	return used;
 }
 
-/* Records that tell as much as n_records independent ones would: windows differ (kappa), and resemble their neighbours. */
-static void tolerance_make(struct measure *m, const struct lesson *l, const struct judge_options *options)
+/* Records that tell as much as n_records independent ones would: windows differ (kappa), and
+ * resemble their neighbours. */
+static void tolerance_make(
+	struct measure *m, const struct lesson *l, const struct judge_options *options)
 {
 	size_t used = bins_used(m);
 	double design = (1 + fmax(l->records - 1, 0) / (m->kappa + 1)) * m->memory;
@@ -130,20 +135,26 @@ static void verdict_make(struct measure *m)
 	free(m->why);
 	m->why = NULL;
 	if (m->n_windows < CAUTION_LEAST_WINDOWS)
-		unjudged(m, mem_format("not enough data: %zu whole windows in the reference, %d needed", m->n_windows,
-			CAUTION_LEAST_WINDOWS));
-	else if (m->memory > CAUTION_MOST_MEMORY || (m->memory > 1 && independent < CAUTION_LEAST_INDEPENDENT))
-		unjudged(m, mem_format("not enough data: it drifts within the reference itself; its %zu windows are worth %.1f "
-			"independent ones (a season needs two periods of reference)", m->n_windows, independent));
+		unjudged(m,
+			mem_format("not enough data: %zu whole windows in the reference, %d needed",
+				m->n_windows, CAUTION_LEAST_WINDOWS));
+	else if (m->memory > CAUTION_MOST_MEMORY ||
+		 (m->memory > 1 && independent < CAUTION_LEAST_INDEPENDENT))
+		unjudged(m, mem_format("not enough data: it drifts within the reference itself; "
+				       "its %zu windows are worth %.1f "
+				       "independent ones (a season needs two periods of reference)",
+				    m->n_windows, independent));
 	else if (m->tolerance > CAUTION_MOST_TOLERANCE)
-		unjudged(m, mem_format("not enough data: %.0f records of reference (worth %.0f independent ones) are too few for "
-			"%zu bins", m->n_records, m->n_effective, bins_used(m)));
+		unjudged(m, mem_format("not enough data: %.0f records of reference (worth %.0f "
+				       "independent ones) are too few for "
+				       "%zu bins",
+				    m->n_records, m->n_effective, bins_used(m)));
 }
 
-static void measure_learn(const struct reference *r, struct measure *m, const struct lesson *l, struct evidence_prior prior,
-	const struct judge_options *options, double *ret_best)
+static void measure_learn(const struct reference *r, struct measure *m, const struct lesson *l,
+	struct evidence_prior prior, const struct judge_options *options, double *ret_best)
 {
-	struct evidence_windows w = { l->counts, l->n, m->n };
+	struct evidence_windows w = {l->counts, l->n, m->n};
 	double low, best;
 
 	mean_make(r, m, l);
@@ -151,7 +162,8 @@ static void measure_learn(const struct reference *r, struct measure *m, const st
 	m->kappa = 1;
 	m->memory = 1;
 	if (l->n > 0) {
-		evidence_kappa(&w, m->kind == MEASURE_P_VALUE ? NULL : m->base, fmax(m->n_records, 1), prior, CAUTION_DROP, &best, &low);
+		evidence_kappa(&w, m->kind == MEASURE_P_VALUE ? NULL : m->base,
+			fmax(m->n_records, 1), prior, CAUTION_DROP, &best, &low);
 		m->kappa = fmax(low, best / CAUTION_MOST_DISCOUNT);
 		m->memory = evidence_memory(&w, CAUTION_MEMORY_Z);
 		*ret_best = log(best);
@@ -167,18 +179,19 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Where windows say little about one measure (a constant, a rare fault), the others of the stream say what is usual here. */
+/* Where windows say little about one measure (a constant, a rare fault), the others of the stream
+ * say what is usual here. */
 static struct evidence_prior usual(double *best, size_t n)
 {
 	qsort(best, n, sizeof *best, by_value);
-	return (struct evidence_prior){ n ? best[n / 2] : 0, n ? CAUTION_PRIOR_SD : INFINITY };
+	return (struct evidence_prior){n ? best[n / 2] : 0, n ? CAUTION_PRIOR_SD : INFINITY};
 }
 
 void judge_learn(struct reference *r, const struct judge_options *options)
 {
 	struct lesson *lessons = mem_alloc((r->n_measures + 1) * sizeof *lessons);
 	double *best = mem_alloc((r->n_measures + 1) * sizeof *best), ignored;
-	struct evidence_prior prior = { 0, INFINITY };
+	struct evidence_prior prior = {0, INFINITY};
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->n_measures; i++) {
@@ -205,10 +218,13 @@ void learn_allow(struct reference *r, const struct reference_window *windows, si
 				records += (double)windows[t].v[m->first + k];
 		if (records == 0)
 			continue;
-		drawn = records / ((1 + fmax(records / (double)n - 1, 0) / (m->kappa + 1)) * m->memory);
-		/* caution_radius is CAUTION_STRETCH times the error of n_effective: enough for both unless the pool is smaller. */
-		m->tolerance = fmax(m->tolerance, (caution_radius(bins_used(m), m->n_effective) + caution_radius(bins_used(m), drawn))
-			/ CAUTION_STRETCH);
+		drawn = records /
+			((1 + fmax(records / (double)n - 1, 0) / (m->kappa + 1)) * m->memory);
+		/* caution_radius is CAUTION_STRETCH times the error of n_effective: enough for both
+		 * unless the pool is smaller. */
+		m->tolerance = fmax(m->tolerance, (caution_radius(bins_used(m), m->n_effective) +
+							  caution_radius(bins_used(m), drawn)) /
+							  CAUTION_STRETCH);
 		m->n_effective = 1 / (1 / m->n_effective + 1 / drawn);
 		verdict_make(m);
 	}

@@ -5,8 +5,9 @@
 
 #include "judge/judge.h"
 
-/* After judge_learn: widen every measure's null by the sampling error of n windows that will be drawn from over and over. Their
- * mean differs from the truth by chance, and what is drawn from them differs for ever: no false alarm, but no alarm to count. */
+/* After judge_learn: widen every measure's null by the sampling error of n windows that will be
+ * drawn from over and over. Their mean differs from the truth by chance, and what is drawn from
+ * them differs for ever: no false alarm, but no alarm to count. */
 void learn_allow(struct reference *r, const struct reference_window *windows, size_t n);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ways in which traffic moves, each an alternative with a weight: windows all over the place (LOOSE), like the last ones
- * (RECENT), a special bin swells (BIN), more small p-values (TILT). Each is divided by the null mean nearest to it. */
+ * The ways in which traffic moves, each an alternative with a weight: windows all over the place
+ * (LOOSE), like the last ones (RECENT), a special bin swells (BIN), more small p-values (TILT).
+ * Each is divided by the null mean nearest to it. */
 #include "judge/null.h"
 
 #include <assert.h>
@@ -12,30 +13,31 @@
 #include "stats/evidence.h"
 #include "stats/special.h"
 
-const double recent_rates[TRACK_RECENTS] = { .6, .2, .06 };
+const double recent_rates[TRACK_RECENTS] = {.6, .2, .06};
 
 #define LENGTH(a) (sizeof(a) / sizeof *(a))
 
 /* Shares of records that a bin swells by, and that a new kind of record takes. */
-static const double bin_shares[] = { .02, .1, .4 };
-static const double tilt_shares[] = { .04, .1, .25, .6 };
-/* p-values of the new kind: Kumaraswamy, P(p <= x) = 1 - (1 - x^a)^b. Nearly all tiny; or small, but mixed with the oddest of the
- * normal, as detectors have it on what is hard. */
+static const double bin_shares[] = {.02, .1, .4};
+static const double tilt_shares[] = {.04, .1, .25, .6};
+/* p-values of the new kind: Kumaraswamy, P(p <= x) = 1 - (1 - x^a)^b. Nearly all tiny; or small,
+ * but mixed with the oddest of the normal, as detectors have it on what is hard. */
 static const struct tilt {
 	double a, b;
-} tilts[] = { { .35, 2 }, { .7, 5 } };
+} tilts[] = {{.35, 2}, {.7, 5}};
 
 static struct alternative *add(struct null *null, double weight)
 {
 	struct alternative *a = &null->alternatives[null->n_alternatives++];
 
 	assert(null->n_alternatives <= TRACK_MOST_ALTERNATIVES);
-	*a = (struct alternative){ .weight = weight };
+	*a = (struct alternative){.weight = weight};
 	return a;
 }
 
 /* A share of the p-values is of the new kind; what is no p-value (missing) keeps its share. */
-static void tilted(const struct measure *m, const double *mean, double share, struct tilt tilt, double *to)
+static void tilted(
+	const struct measure *m, const double *mean, double share, struct tilt tilt, double *to)
 {
 	double plain = 0, below = 0;
 
@@ -77,7 +79,7 @@ static void add_tilts(struct null *null, const struct measure *m)
 static void add_bin(struct null *null, size_t bin, double share, double weight)
 {
 	double at = null->mean[bin], to = at + share * (1 - at);
-	double m[2] = { at, 1 - at }, a[2] = { to, 1 - to }, near[2];
+	double m[2] = {at, 1 - at}, a[2] = {to, 1 - to}, near[2];
 	struct alternative *it = add(null, weight);
 
 	it->kind = ALTERNATIVE_BIN;
@@ -91,19 +93,21 @@ static void add_bin(struct null *null, size_t bin, double share, double weight)
 
 static void add_bins(struct null *null, const struct measure *m, double weight)
 {
-	const size_t special[] = { m->below, m->above, m->other, m->missing, m->mistyped };
+	const size_t special[] = {m->below, m->above, m->other, m->missing, m->mistyped};
 	size_t n = 0;
 
 	for (size_t i = 0; i < LENGTH(special); i++)
 		n += special[i] != MEASURE_NO_BIN;
 	for (size_t i = 0; i < LENGTH(special); i++)
 		for (size_t s = 0; s < LENGTH(bin_shares) && special[i] != MEASURE_NO_BIN; s++)
-			add_bin(null, special[i], bin_shares[s], weight / (double)(n * LENGTH(bin_shares)));
+			add_bin(null, special[i], bin_shares[s],
+				weight / (double)(n * LENGTH(bin_shares)));
 }
 
 static void add_general(struct null *null, const struct measure *m)
 {
-	double k = (double)m->n, loose[2] = { fmin(null->kappa / 8, 4 * k), fmin(null->kappa / 32, k / 2) };
+	double k = (double)m->n,
+	       loose[2] = {fmin(null->kappa / 8, 4 * k), fmin(null->kappa / 32, k / 2)};
 
 	for (size_t i = 0; i < LENGTH(loose); i++) {
 		struct alternative *a = add(null, .1);
@@ -129,9 +133,10 @@ static void weights_even(struct null *null)
 		null->alternatives[i].weight /= sum;
 }
 
-void null_make(struct null *null, const struct measure *m, const double *mean, double kappa, double tolerance, double fixed_radius)
+void null_make(struct null *null, const struct measure *m, const double *mean, double kappa,
+	double tolerance, double fixed_radius)
 {
-	*null = (struct null){ .kappa = kappa, .tolerance = tolerance, .fixed_radius = fixed_radius };
+	*null = (struct null){.kappa = kappa, .tolerance = tolerance, .fixed_radius = fixed_radius};
 	null->mean = mem_alloc(m->n * sizeof *null->mean);
 	memcpy(null->mean, mean, m->n * sizeof *mean);
 	if (m->kind == MEASURE_P_VALUE)
@@ -146,7 +151,7 @@ void null_done(struct null *null)
 	for (size_t i = 0; i < null->n_alternatives; i++)
 		free(null->alternatives[i].mean);
 	free(null->mean);
-	*null = (struct null){ 0 };
+	*null = (struct null){0};
 }
 
 double null_independent(double kappa, double n)
@@ -172,19 +177,22 @@ double null_shares(const double *counts, const double *toward, size_t k, double 
 	return moved;
 }
 
-/* Two bins, one and the rest: what is left of a Dirichlet-multinomial when one looks at one bin alone. Most special bins are empty
- * in most windows. The i-th record's term, log((kappa (1 - a) + i) / (kappa (1 - m) + i)), is then at least kappa / (kappa + i) times
- * the first (log(1 - u x) - u log(1 - x) rises in x), and those fractions sum to at most `worth`: a lower bound of the
+/* Two bins, one and the rest: what is left of a Dirichlet-multinomial when one looks at one bin
+ * alone. Most special bins are empty in most windows. The i-th record's term, log((kappa (1 - a) +
+ * i) / (kappa (1 - m) + i)), is then at least kappa / (kappa + i) times the first (log(1 - u x) - u
+ * log(1 - x) rises in x), and those fractions sum to at most `worth`: a lower bound of the
  * evidence, which is all that an e-value needs. */
-static double bin_evidence(double kappa, const struct alternative *a, const int64_t *n, int64_t all, double worth)
+static double bin_evidence(
+	double kappa, const struct alternative *a, const int64_t *n, int64_t all, double worth)
 {
-	double moved[2] = { a->share, 1 - a->share }, still[2] = { a->null_share, 1 - a->null_share };
-	int64_t counts[2] = { n[a->which], all - n[a->which] };
+	double moved[2] = {a->share, 1 - a->share}, still[2] = {a->null_share, 1 - a->null_share};
+	int64_t counts[2] = {n[a->which], all - n[a->which]};
 
 	return counts[0] ? evidence_ratio(kappa, moved, still, counts, 2) : a->empty * worth;
 }
 
-double null_evidence(const struct null *null, const struct alternative *a, const struct seen *seen, double *work)
+double null_evidence(
+	const struct null *null, const struct alternative *a, const struct seen *seen, double *work)
 {
 	size_t k = seen->k;
 
@@ -193,7 +201,8 @@ double null_evidence(const struct null *null, const struct alternative *a, const
 		return evidence_dm(a->kappa, null->mean, seen->n, k) - seen->best;
 	case ALTERNATIVE_RECENT:
 		if (seen->moved[a->which] == 0 ||
-				evidence_nearest(null->mean, seen->recent[a->which], null->tolerance, k, work) == 1)
+			evidence_nearest(
+				null->mean, seen->recent[a->which], null->tolerance, k, work) == 1)
 			return 0;
 		return evidence_ratio(null->kappa, seen->recent[a->which], work, seen->n, k);
 	case ALTERNATIVE_BIN:

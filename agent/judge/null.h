@@ -9,25 +9,29 @@
 extern const double recent_rates[TRACK_RECENTS];
 
 /* mean is copied. */
-void null_make(struct null *null, const struct measure *m, const double *mean, double kappa, double tolerance, double fixed_radius);
+void null_make(struct null *null, const struct measure *m, const double *mean, double kappa,
+	double tolerance, double fixed_radius);
 void null_done(struct null *null);
 
 /* n records of a window tell as much as this many independent ones. */
 double null_independent(double kappa, double n);
-/* Shares of counts (in independent records), shrunk towards `toward` as far as chance explains their distance. Returns how much of
- * the distance is left: 0 none, 1 all. */
+/* Shares of counts (in independent records), shrunk towards `toward` as far as chance explains
+ * their distance. Returns how much of the distance is left: 0 none, 1 all. */
 double null_shares(const double *counts, const double *toward, size_t k, double *to);
 /* A window as its alternatives see it. */
 struct seen {
 	const int64_t *n;
 	size_t k;
-	int64_t all;          /* records */
-	double worth;         /* 1 + kappa log(1 + all / kappa): sum of kappa / (kappa + i) over its records, at most */
-	double best;          /* highest log probability that a mean of the null is known to give it; for LOOSE */
+	int64_t all;  /* records */
+	double worth; /* 1 + kappa log(1 + all / kappa): sum of kappa / (kappa + i) over its
+			 records, at most */
+	double best;  /* highest log probability that a mean of the null is known to give it; for
+			 LOOSE */
 	double *recent[TRACK_RECENTS]; /* shares of the memories ... */
-	double moved[TRACK_RECENTS];   /* ... and how much of their distance chance leaves; 0: none */
+	double moved[TRACK_RECENTS]; /* ... and how much of their distance chance leaves; 0: none */
 };
 /* log e of one alternative. work: k doubles of scratch. */
-double null_evidence(const struct null *null, const struct alternative *a, const struct seen *seen, double *work);
+double null_evidence(const struct null *null, const struct alternative *a, const struct seen *seen,
+	double *work);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How often would this reference cry wolf on its own traffic? Half of its windows teach, the other half are drawn from, over and
- * over: every alarm is false. What it cannot show: drift inside the reference, which drawing at random takes apart. A handful of
- * windows is a shift by itself; the null is widened by as much as that (learn.h). */
+ * How often would this reference cry wolf on its own traffic? Half of its windows teach, the other
+ * half are drawn from, over and over: every alarm is false. What it cannot show: drift inside the
+ * reference, which drawing at random takes apart. A handful of windows is a shift by itself; the
+ * null is widened by as much as that (learn.h). */
 #include "judge/judge.h"
 
 #include <math.h>
@@ -15,13 +16,14 @@
 /* A reference that borrows everything but its measures' learned parts and its lists of windows. */
 struct half {
 	struct reference r;
-	struct reference_window *held; /* null windows that were left out: live ones must fit every measure */
+	struct reference_window
+		*held; /* null windows that were left out: live ones must fit every measure */
 	size_t n_held;
 };
 
 static uint64_t draw(uint64_t seed, uint64_t i)
 {
-	uint64_t at[2] = { seed, i };
+	uint64_t at[2] = {seed, i};
 
 	return hash_bytes(at, sizeof at, 0);
 }
@@ -38,15 +40,16 @@ static int by_key(const void *a, const void *b)
 	return (x->key > y->key) - (x->key < y->key);
 }
 
-/* Shuffles windows[0..n) and puts one half in `kept`, the other in `held`. Returns how many were kept. */
-static size_t split(const struct reference_window *windows, size_t n, uint64_t seed, struct reference_window *kept,
-	struct reference_window *held)
+/* Shuffles windows[0..n) and puts one half in `kept`, the other in `held`. Returns how many were
+ * kept. */
+static size_t split(const struct reference_window *windows, size_t n, uint64_t seed,
+	struct reference_window *kept, struct reference_window *held)
 {
 	struct drawn *all = mem_alloc((n + 1) * sizeof *all);
 	size_t n_kept = (n + 1) / 2;
 
 	for (size_t i = 0; i < n; i++)
-		all[i] = (struct drawn){ draw(seed, i), &windows[i] };
+		all[i] = (struct drawn){draw(seed, i), &windows[i]};
 	qsort(all, n, sizeof *all, by_key);
 	for (size_t i = 0; i < n; i++)
 		*(i < n_kept ? &kept[i] : &held[i - n_kept]) = *all[i].w;
@@ -98,14 +101,19 @@ static void half_done(struct half *h)
 	free(h->held);
 }
 
-static void replay(const struct half *h, const struct judge_options *options, uint64_t seed, struct judge_selftest *ret)
+static void replay(const struct half *h, const struct judge_options *options, uint64_t seed,
+	struct judge_selftest *ret)
 {
 	struct judge *j = judge_open(&h->r, options);
 
 	for (size_t i = 0; i < ret->n_windows && h->n_held; i++) {
 		const struct reference_window *from = &h->held[draw(seed, i) % h->n_held];
-		struct window w = { .start_us = (int64_t)i * h->r.window_us, .end_us = (int64_t)(i + 1) * h->r.window_us,
-			.n = from->n, .n_flagged = from->n_flagged, .width = from->width, .v = from->v };
+		struct window w = {.start_us = (int64_t)i * h->r.window_us,
+			.end_us = (int64_t)(i + 1) * h->r.window_us,
+			.n = from->n,
+			.n_flagged = from->n_flagged,
+			.width = from->width,
+			.v = from->v};
 		struct signal s;
 		judge_window(j, &w, &s);
 		ret->n_alarms += s.fresh;
@@ -117,12 +125,13 @@ static void replay(const struct half *h, const struct judge_options *options, ui
 	judge_close(j);
 }
 
-void judge_selftest(const struct reference *r, const struct judge_options *options, size_t n_windows, uint64_t seed,
-	struct judge_selftest *ret)
+void judge_selftest(const struct reference *r, const struct judge_options *options,
+	size_t n_windows, uint64_t seed, struct judge_selftest *ret)
 {
 	struct half h;
 
-	*ret = (struct judge_selftest){ .n_windows = n_windows, .n_measures = r->n_measures, .highest_log_m = -INFINITY };
+	*ret = (struct judge_selftest){
+		.n_windows = n_windows, .n_measures = r->n_measures, .highest_log_m = -INFINITY};
 	half_make(&h, r, seed);
 	judge_learn(&h.r, options);
 	learn_allow(&h.r, h.held, h.n_held);

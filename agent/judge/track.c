@@ -14,20 +14,24 @@
 
 /* Windows from which the level is learned that a measure has moved to. */
 #define SETTLE_WINDOWS 3
-/* It is back when normal explains what came since a hundred times better than the level; one window counts for e^3 at most, so
- * that it takes two. */
+/* It is back when normal explains what came since a hundred times better than the level; one window
+ * counts for e^3 at most, so that it takes two. */
 #define BACK_LOG 4.6
 #define BACK_MOST 3.0
-/* Where level and normal cannot be told apart (it was over before it settled), it is back after a dozen windows. */
+/* Where level and normal cannot be told apart (it was over before it settled), it is back after a
+ * dozen windows. */
 #define BACK_DRIFT .4
-/* An alternative that is as good as the null gains nothing from window to window, yet (M + 1) e would grow for ever: what was
- * gathered fades by so much a window. It makes e-values smaller, so that no promise is hurt. */
+/* An alternative that is as good as the null gains nothing from window to window, yet (M + 1) e
+ * would grow for ever: what was gathered fades by so much a window. It makes e-values smaller, so
+ * that no promise is hurt. */
 #define FADE .1
-/* Below this the e-detectors of a measure have nothing in hand (fading alone leaves up to log 10): what rises next begins here. */
+/* Below this the e-detectors of a measure have nothing in hand (fading alone leaves up to log 10):
+ * what rises next begins here. */
 #define LOW_LOG_M 3.0
 /* So many windows without a rise, and what comes next is another story. */
 #define STALE_WINDOWS 3
-/* A known shift must move on by a quarter of what it was (in KL) to be news, and by more than a doubtful effect. */
+/* A known shift must move on by a quarter of what it was (in KL) to be news, and by more than a
+ * doubtful effect. */
 #define NEWS_SHARE .25
 #define NEWS_LEAST .02
 
@@ -50,7 +54,7 @@ void track_reset(struct track *t)
 
 void track_open(struct track *t, const struct measure *m, double smallest_effect)
 {
-	*t = (struct track){ .m = m };
+	*t = (struct track){.m = m};
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
 		t->recent[i] = mem_alloc(m->n * sizeof *t->recent[i]);
 	t->level = mem_alloc(m->n * sizeof *t->level);
@@ -143,9 +147,11 @@ double track_log_m(const struct track *t)
 
 static void see(struct track *t, const struct null *null, const int64_t *n, struct seen *seen)
 {
-	*seen = (struct seen){ .n = n, .k = t->m->n, .all = records_of(n, t->m->n) };
+	*seen = (struct seen){.n = n, .k = t->m->n, .all = records_of(n, t->m->n)};
 	seen->worth = 1 + null->kappa * log1p((double)seen->all / null->kappa);
-	seen->best = t->m->kind == MEASURE_P_VALUE && t->state == TRACK_CALM ? 0 : best_of_null(t, null, n);
+	seen->best = t->m->kind == MEASURE_P_VALUE && t->state == TRACK_CALM
+			     ? 0
+			     : best_of_null(t, null, n);
 	for (size_t i = 0; i < TRACK_RECENTS; i++) {
 		seen->recent[i] = t->work[1 + i];
 		seen->moved[i] = null_shares(t->recent[i], null->mean, t->m->n, seen->recent[i]);
@@ -163,7 +169,9 @@ static double detect(struct track *t, const int64_t *n)
 	if (t->state == TRACK_KNOWN) /* how much better recovery explains it than the known level */
 		excuse = fmax(0, best_on_the_way_back(t, n) - seen.best);
 	for (size_t i = 0; i < null->n_alternatives; i++) {
-		double log_e = (null_evidence(null, &null->alternatives[i], &seen, t->work[0]) - excuse) / t->m->memory;
+		double log_e =
+			(null_evidence(null, &null->alternatives[i], &seen, t->work[0]) - excuse) /
+			t->m->memory;
 		t->e_detector[i] = evidence_step(t->e_detector[i], log_e - FADE);
 	}
 	return track_log_m(t) - log1p(before);
@@ -176,7 +184,9 @@ static double normal_again(struct track *t, const int64_t *n)
 
 	null_shares(t->level, t->calm.mean, k, t->work[1]);
 	evidence_nearest(t->calm.mean, t->work[1], t->calm.fixed_radius, k, t->work[0]);
-	return (evidence_dm(t->calm.kappa, t->work[0], n, k) - evidence_dm(t->calm.kappa, t->work[1], n, k)) / t->m->memory;
+	return (evidence_dm(t->calm.kappa, t->work[0], n, k) -
+		       evidence_dm(t->calm.kappa, t->work[1], n, k)) /
+	       t->m->memory;
 }
 
 /* The level a measure has settled at is a reference of its own, learned from few records. */
@@ -188,7 +198,8 @@ static void know(struct track *t)
 	null_shares(t->level, t->calm.mean, k, t->work[1]);
 	apart = evidence_kl(t->calm.mean, t->work[1], k);
 	least = fmax(NEWS_LEAST, NEWS_SHARE * apart);
-	null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2, fmax(least, caution_radius(k, records) / CAUTION_STRETCH),
+	null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2,
+		fmax(least, caution_radius(k, records) / CAUTION_STRETCH),
 		fmax(least, caution_fixed_radius(records)));
 	t->state = TRACK_KNOWN;
 	for (size_t i = 0; i < TRACK_MOST_ALTERNATIVES; i++)
@@ -303,23 +314,28 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 	size_t k = t->m->n;
 	int64_t state;
 	double tolerance, fixed;
-	bool fits = unpack_int(unpack_item(o, 0), TRACK_CALM, t->m->judged ? TRACK_KNOWN : TRACK_CALM, &state) &&
-		unpack_int(unpack_item(o, 1), 0, INT64_MAX, &t->n_level) &&
-		unpack_int(unpack_item(o, 2), 0, INT64_MAX, &t->rising) &&
-		unpack_int(unpack_item(o, 3), INT64_MIN, INT64_MAX, &t->latched_us) &&
-		unpack_real(unpack_item(o, 4), &t->back) && t->back >= 0 &&
-		unpack_reals(unpack_item(o, 5), t->e_detector, TRACK_MOST_ALTERNATIVES) &&
-		unpack_reals(unpack_item(o, 6), t->level, k) && counts_fit(t->level, k) &&
-		unpack_reals(unpack_item(o, 7), t->work[1], state == TRACK_KNOWN ? k : 0) &&
-		(state != TRACK_KNOWN || shares_fit(t->work[1], k)) && unpack_real(unpack_item(o, 8), &tolerance) &&
-		unpack_real(unpack_item(o, 9), &fixed) && unpack_int(unpack_item(o, 10), 0, INT64_MAX - 1, &t->stale) &&
-		(state != TRACK_KNOWN || (tolerance > 0 && tolerance < 1e6 && fixed > 0 && fixed < 1e6));
+	bool fits = unpack_int(unpack_item(o, 0), TRACK_CALM,
+			    t->m->judged ? TRACK_KNOWN : TRACK_CALM, &state) &&
+		    unpack_int(unpack_item(o, 1), 0, INT64_MAX, &t->n_level) &&
+		    unpack_int(unpack_item(o, 2), 0, INT64_MAX, &t->rising) &&
+		    unpack_int(unpack_item(o, 3), INT64_MIN, INT64_MAX, &t->latched_us) &&
+		    unpack_real(unpack_item(o, 4), &t->back) && t->back >= 0 &&
+		    unpack_reals(unpack_item(o, 5), t->e_detector, TRACK_MOST_ALTERNATIVES) &&
+		    unpack_reals(unpack_item(o, 6), t->level, k) && counts_fit(t->level, k) &&
+		    unpack_reals(unpack_item(o, 7), t->work[1], state == TRACK_KNOWN ? k : 0) &&
+		    (state != TRACK_KNOWN || shares_fit(t->work[1], k)) &&
+		    unpack_real(unpack_item(o, 8), &tolerance) &&
+		    unpack_real(unpack_item(o, 9), &fixed) &&
+		    unpack_int(unpack_item(o, 10), 0, INT64_MAX - 1, &t->stale) &&
+		    (state != TRACK_KNOWN ||
+			    (tolerance > 0 && tolerance < 1e6 && fixed > 0 && fixed < 1e6));
 
 	null_done(&t->known);
 	for (size_t i = 0; fits && i < TRACK_MOST_ALTERNATIVES; i++)
 		fits = t->e_detector[i] >= 0 && t->e_detector[i] <= EVIDENCE_MOST;
 	for (size_t i = 0; fits && i < TRACK_RECENTS; i++)
-		fits = unpack_reals(unpack_item(o, 11 + i), t->recent[i], k) && counts_fit(t->recent[i], k);
+		fits = unpack_reals(unpack_item(o, 11 + i), t->recent[i], k) &&
+		       counts_fit(t->recent[i], k);
 	if (!fits)
 		return false;
 	t->state = (enum track_state)state;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One measure through time: its e-detector, what it knows to have moved, and the evidence that it is back. Private to judge/.
+ * One measure through time: its e-detector, what it knows to have moved, and the evidence that it
+ * is back. Private to judge/.
  *
  *     calm ------ judge names it (track_latch) -----> settling --- 3 windows ---> known
- *      ^                                                 |                         |  judge names it again: settling anew
+ *      ^                                                 |                         |  judge names
+ * it again: settling anew
  *      +---------- evidence for normal returns ----------+-------------------------+
  *
- * Calm: evidence against the reference. Known: the level it moved to is the null now (and so is everything between it and the
- * reference), so that what lasts is silent, what recovers is silent, and what moves further speaks. */
+ * Calm: evidence against the reference. Known: the level it moved to is the null now (and so is
+ * everything between it and the reference), so that what lasts is silent, what recovers is silent,
+ * and what moves further speaks. */
 #ifndef JUDGE_TRACK_H
 #define JUDGE_TRACK_H
 
@@ -24,16 +27,17 @@
 /* One way in which windows may differ from the null, made once for a null. */
 struct alternative {
 	enum { ALTERNATIVE_LOOSE, ALTERNATIVE_RECENT, ALTERNATIVE_BIN, ALTERNATIVE_TILT } kind;
-	double weight;     /* of its e-detector in the measure's average; they sum to 1 */
-	double kappa;      /* LOOSE: windows vary more, around the same mean */
-	size_t which;      /* RECENT: which memory; BIN: which bin swells */
-	double share, null_share, empty; /* BIN: to this much; nearest null; log of the ratio of what is left */
+	double weight; /* of its e-detector in the measure's average; they sum to 1 */
+	double kappa;  /* LOOSE: windows vary more, around the same mean */
+	size_t which;  /* RECENT: which memory; BIN: which bin swells */
+	double share, null_share,
+		empty;       /* BIN: to this much; nearest null; log of the ratio of what is left */
 	double *mean, *near; /* TILT: k shares; nearest null */
 };
 
 /* What counts as nothing new. */
 struct null {
-	double *mean;      /* k shares */
+	double *mean; /* k shares */
 	double kappa, tolerance, fixed_radius;
 	struct alternative alternatives[TRACK_MOST_ALTERNATIVES];
 	size_t n_alternatives;
@@ -43,24 +47,27 @@ enum track_state { TRACK_CALM, TRACK_SETTLING, TRACK_KNOWN };
 
 struct track {
 	const struct measure *m;
-	struct null calm, known;  /* against the reference; against the known level (made when it has settled) */
+	struct null calm, known; /* against the reference; against the known level (made when it has
+				    settled) */
 	enum track_state state;
 	double e_detector[TRACK_MOST_ALTERNATIVES]; /* M of each alternative to the null in force */
-	double *recent[TRACK_RECENTS];         /* k counts in independent records, fading at different rates */
-	double *level;            /* k counts in independent records, of the windows since it was latched */
-	int64_t n_level;          /* windows in it */
-	double back;              /* log evidence that normal has returned */
-	int64_t rising;           /* window (judge's count) since which log_m has been neither low nor stale */
-	int64_t stale;            /* windows in a row in which log_m did not rise */
-	int64_t latched_us;       /* start of the window that latched it */
+	double *recent[TRACK_RECENTS]; /* k counts in independent records, fading at different rates
+					*/
+	double *level;   /* k counts in independent records, of the windows since it was latched */
+	int64_t n_level; /* windows in it */
+	double back;     /* log evidence that normal has returned */
+	int64_t rising;  /* window (judge's count) since which log_m has been neither low nor stale
+			  */
+	int64_t stale;   /* windows in a row in which log_m did not rise */
+	int64_t latched_us;              /* start of the window that latched it */
 	double *work[1 + TRACK_RECENTS]; /* k each: scratch */
 };
 
 void track_open(struct track *t, const struct measure *m, double smallest_effect);
 void track_done(struct track *t);
 
-/* Counts of a window (k of them), the `window`-th of the stream. Returns the log e-value of this window; moves M.
- * *ret_resolved: a latched measure has just come back to normal. */
+/* Counts of a window (k of them), the `window`-th of the stream. Returns the log e-value of this
+ * window; moves M. *ret_resolved: a latched measure has just come back to normal. */
 double track_step(struct track *t, const int64_t *n, int64_t window, bool *ret_resolved);
 /* log M: of the weighted average of its e-detectors; -INFINITY at first and while settling. */
 double track_log_m(const struct track *t);
@@ -74,7 +81,8 @@ static inline bool track_latched(const struct track *t)
 }
 
 void track_pack(const struct track *t, struct buf *to);
-bool track_unpack(struct track *t, const struct msgpack_object *o); /* false: does not fit; t is then to be reset */
+bool track_unpack(struct track *t,
+	const struct msgpack_object *o); /* false: does not fit; t is then to be reset */
 void track_reset(struct track *t);
 
 #endif

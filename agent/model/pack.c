@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The one file of the agent's own state that meets msgpack-c. What is read may come from a broken disk or another host, so
- * every reader checks type and range and says false; nothing asserts on what was read. */
+ * The one file of the agent's own state that meets msgpack-c. What is read may come from a broken
+ * disk or another host, so every reader checks type and range and says false; nothing asserts on
+ * what was read. */
 #include "model/pack.h"
 
 #include <msgpack.h>
@@ -123,23 +124,44 @@ static uint64_t big_endian(const uint8_t *at, size_t n)
 	return x;
 }
 
-/* What follows a first byte 0xc0 + i: `length` bytes of a number that counts `unit`s, then `fixed` bytes. */
+/* What follows a first byte 0xc0 + i: `length` bytes of a number that counts `unit`s, then `fixed`
+ * bytes. */
 static const struct {
 	uint8_t length, fixed;
 	enum { BYTES, VALUES, PAIRS } unit;
 } forms[32] = {
-	[0x04] = { 1, 0, BYTES }, [0x05] = { 2, 0, BYTES }, [0x06] = { 4, 0, BYTES }, /* bin */
-	[0x07] = { 1, 1, BYTES }, [0x08] = { 2, 1, BYTES }, [0x09] = { 4, 1, BYTES }, /* ext */
-	[0x0a] = { 0, 4, BYTES }, [0x0b] = { 0, 8, BYTES },                           /* float */
-	[0x0c] = { 0, 1, BYTES }, [0x0d] = { 0, 2, BYTES }, [0x0e] = { 0, 4, BYTES }, [0x0f] = { 0, 8, BYTES }, /* uint */
-	[0x10] = { 0, 1, BYTES }, [0x11] = { 0, 2, BYTES }, [0x12] = { 0, 4, BYTES }, [0x13] = { 0, 8, BYTES }, /* int */
-	[0x14] = { 0, 2, BYTES }, [0x15] = { 0, 3, BYTES }, [0x16] = { 0, 5, BYTES }, [0x17] = { 0, 9, BYTES },
-	[0x18] = { 0, 17, BYTES },                                                    /* fixext */
-	[0x19] = { 1, 0, BYTES }, [0x1a] = { 2, 0, BYTES }, [0x1b] = { 4, 0, BYTES }, /* str */
-	[0x1c] = { 2, 0, VALUES }, [0x1d] = { 4, 0, VALUES }, [0x1e] = { 2, 0, PAIRS }, [0x1f] = { 4, 0, PAIRS },
+	[0x04] = {1, 0, BYTES},
+	[0x05] = {2, 0, BYTES},
+	[0x06] = {4, 0, BYTES}, /* bin */
+	[0x07] = {1, 1, BYTES},
+	[0x08] = {2, 1, BYTES},
+	[0x09] = {4, 1, BYTES}, /* ext */
+	[0x0a] = {0, 4, BYTES},
+	[0x0b] = {0, 8, BYTES}, /* float */
+	[0x0c] = {0, 1, BYTES},
+	[0x0d] = {0, 2, BYTES},
+	[0x0e] = {0, 4, BYTES},
+	[0x0f] = {0, 8, BYTES}, /* uint */
+	[0x10] = {0, 1, BYTES},
+	[0x11] = {0, 2, BYTES},
+	[0x12] = {0, 4, BYTES},
+	[0x13] = {0, 8, BYTES}, /* int */
+	[0x14] = {0, 2, BYTES},
+	[0x15] = {0, 3, BYTES},
+	[0x16] = {0, 5, BYTES},
+	[0x17] = {0, 9, BYTES},
+	[0x18] = {0, 17, BYTES}, /* fixext */
+	[0x19] = {1, 0, BYTES},
+	[0x1a] = {2, 0, BYTES},
+	[0x1b] = {4, 0, BYTES}, /* str */
+	[0x1c] = {2, 0, VALUES},
+	[0x1d] = {4, 0, VALUES},
+	[0x1e] = {2, 0, PAIRS},
+	[0x1f] = {4, 0, PAIRS},
 };
 
-/* Bytes behind the first byte of a value, and values inside it. False when the bytes end within its length. */
+/* Bytes behind the first byte of a value, and values inside it. False when the bytes end within its
+ * length. */
 static bool value_size(const uint8_t *at, size_t n, uint64_t *ret_bytes, uint64_t *ret_values)
 {
 	uint8_t tag = at[0];
@@ -157,12 +179,15 @@ static bool value_size(const uint8_t *at, size_t n, uint64_t *ret_bytes, uint64_
 			return false;
 		uint64_t count = big_endian(at + 1, length);
 		*ret_bytes = length + forms[i].fixed + (forms[i].unit == BYTES ? count : 0);
-		*ret_values = forms[i].unit == BYTES ? 0 : forms[i].unit == VALUES ? count : 2 * count;
+		*ret_values = forms[i].unit == BYTES    ? 0
+			      : forms[i].unit == VALUES ? count
+							: 2 * count;
 	}
 	return true;
 }
 
-/* Exactly one value, whose arrays and maps claim no more than there are bytes: msgpack-c allocates what they claim. */
+/* Exactly one value, whose arrays and maps claim no more than there are bytes: msgpack-c allocates
+ * what they claim. */
 static bool one_whole_value(const uint8_t *at, size_t n)
 {
 	uint64_t wanted = 1, bytes, values;
@@ -177,25 +202,54 @@ static bool one_whole_value(const uint8_t *at, size_t n)
 	return wanted == 0 && n == 0;
 }
 
-/* What follows the first byte of a value: big-endian bytes that say how much more there is. Only those from 0xc0 to 0xdf, and 0xc1 is none. */
+/* What follows the first byte of a value: big-endian bytes that say how much more there is. Only
+ * those from 0xc0 to 0xdf, and 0xc1 is none. */
 static const struct {
 	unsigned char width; /* of the number that follows */
 	unsigned char fixed; /* bytes besides */
 	unsigned char items; /* values per count, 0: the number counts bytes */
 } heads[32] = {
-	[0x04] = {1, 0, 0}, {2, 0, 0}, {4, 0, 0}, {1, 1, 0}, {2, 1, 0}, {4, 1, 0}, {0, 4, 0}, {0, 8, 0}, {0, 1, 0}, {0, 2, 0}, {0, 4, 0}, {0, 8, 0},
-	[0x10] = {0, 1, 0}, {0, 2, 0}, {0, 4, 0}, {0, 8, 0}, {0, 2, 0}, {0, 3, 0}, {0, 5, 0}, {0, 9, 0}, {0, 17, 0}, {1, 0, 0}, {2, 0, 0}, {4, 0, 0},
-	{2, 0, 1}, {4, 0, 1}, {2, 0, 2}, {4, 0, 2},
+	[0x04] = {1, 0, 0},
+	{2, 0, 0},
+	{4, 0, 0},
+	{1, 1, 0},
+	{2, 1, 0},
+	{4, 1, 0},
+	{0, 4, 0},
+	{0, 8, 0},
+	{0, 1, 0},
+	{0, 2, 0},
+	{0, 4, 0},
+	{0, 8, 0},
+	[0x10] = {0, 1, 0},
+	{0, 2, 0},
+	{0, 4, 0},
+	{0, 8, 0},
+	{0, 2, 0},
+	{0, 3, 0},
+	{0, 5, 0},
+	{0, 9, 0},
+	{0, 17, 0},
+	{1, 0, 0},
+	{2, 0, 0},
+	{4, 0, 0},
+	{2, 0, 1},
+	{4, 0, 1},
+	{2, 0, 2},
+	{4, 0, 2},
 };
 
-/* One whole value, without any count that its bytes cannot hold: msgpack-c makes room for what a count says before it looks. */
+/* One whole value, without any count that its bytes cannot hold: msgpack-c makes room for what a
+ * count says before it looks. */
 static bool counts_hold(const unsigned char *at, size_t n)
 {
 	size_t i = 0;
 
 	for (size_t todo = 1; todo; todo--) {
 		unsigned char b = i < n ? at[i] : 0xc1;
-		size_t items = b >= 0x80 && b <= 0x8f ? 2 * (b & 15u) : b >= 0x90 && b <= 0x9f ? b & 15u : 0;
+		size_t items = b >= 0x80 && b <= 0x8f   ? 2 * (b & 15u)
+			       : b >= 0x90 && b <= 0x9f ? b & 15u
+							: 0;
 		size_t skip = b >= 0xa0 && b <= 0xbf ? b & 31u : 0, count = 0;
 
 		if (b == 0xc1)
@@ -227,7 +281,9 @@ struct unpacked *unpack_open(const void *at, size_t n)
 	u = mem_alloc(sizeof *u);
 
 	msgpack_unpacked_init(&u->msgpack);
-	if (one_whole_value(at, n) && msgpack_unpack_next(&u->msgpack, at, n, &used) == MSGPACK_UNPACK_SUCCESS && used == n)
+	if (one_whole_value(at, n) &&
+		msgpack_unpack_next(&u->msgpack, at, n, &used) == MSGPACK_UNPACK_SUCCESS &&
+		used == n)
 		return u;
 	unpack_close(u);
 	return NULL;

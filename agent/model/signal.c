@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-const char *const signal_state_words[] = { "quiet", "alarm", "ongoing", "resolved", "unjudged" };
+const char *const signal_state_words[] = {"quiet", "alarm", "ongoing", "resolved", "unjudged"};
 
 void signal_done(struct signal *s)
 {
@@ -12,5 +12,5 @@ void signal_done(struct signal *s)
 	free(s->version);
 	free(s->findings);
 	free(s->why);
-	*s = (struct signal){ 0 };
+	*s = (struct signal){0};
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The vector of a window: made, added, written and read back. Integers only, so that addition is exact and its order cannot
- * matter; a checkpoint is a copy, a fleet is a sum. */
+ * The vector of a window: made, added, written and read back. Integers only, so that addition is
+ * exact and its order cannot matter; a checkpoint is a copy, a fleet is a sum. */
 #include "model/window.h"
 
 #include <assert.h>
@@ -15,19 +15,20 @@
 void window_init(struct window *w, int64_t start_us, int64_t end_us, size_t width)
 {
 	assert(start_us < end_us && width <= WINDOW_MOST_WIDTH);
-	*w = (struct window){ .start_us = start_us, .end_us = end_us, .width = width };
+	*w = (struct window){.start_us = start_us, .end_us = end_us, .width = width};
 	w->v = mem_zero(width ? width : 1, sizeof *w->v);
 }
 
 void window_done(struct window *w)
 {
 	free(w->v);
-	*w = (struct window){ 0 };
+	*w = (struct window){0};
 }
 
 void window_add(struct window *to, const struct window *from)
 {
-	assert(to->start_us == from->start_us && to->end_us == from->end_us && to->width == from->width);
+	assert(to->start_us == from->start_us && to->end_us == from->end_us &&
+		to->width == from->width);
 	to->n += from->n;
 	to->n_flagged += from->n_flagged;
 	to->cut |= from->cut;
@@ -58,24 +59,30 @@ void window_pack(const struct window *w, const char *reference_hash, struct buf 
 	pack_ints(to, w->v, w->width);
 }
 
-int window_read(const struct msgpack_object *o, const char *reference_hash, struct window *ret, struct error *e)
+int window_read(const struct msgpack_object *o, const char *reference_hash, struct window *ret,
+	struct error *e)
 {
 	int64_t format, start, end, n, flagged, width;
 	bool cut;
 
 	if (!unpack_int(unpack_field(o, "oodd_window"), 1, INT64_MAX, &format))
-		return error_set(e, -EINVAL, "window: expected a msgpack map with \"oodd_window\", found something else");
+		return error_set(e, -EINVAL,
+			"window: expected a msgpack map with \"oodd_window\", found something "
+			"else");
 	if (format != WINDOW_FORMAT)
-		return error_set(e, -EINVAL, "window: format %lld, this program reads %d", (long long)format, WINDOW_FORMAT);
+		return error_set(e, -EINVAL, "window: format %lld, this program reads %d",
+			(long long)format, WINDOW_FORMAT);
 	if (!unpack_is_text(unpack_field(o, "reference"), reference_hash))
-		return error_set(e, -EINVAL, "window: counted with another reference than %.12s", reference_hash);
+		return error_set(e, -EINVAL, "window: counted with another reference than %.12s",
+			reference_hash);
 	if (!unpack_int(unpack_field(o, "start_us"), INT64_MIN, INT64_MAX, &start) ||
-			!unpack_int(unpack_field(o, "end_us"), INT64_MIN, INT64_MAX, &end) || start >= end ||
-			!unpack_int(unpack_field(o, "n"), 0, INT64_MAX, &n) ||
-			!unpack_int(unpack_field(o, "n_flagged"), 0, n, &flagged) ||
-			!unpack_bool(unpack_field(o, "cut"), &cut) ||
-			!unpack_int(unpack_field(o, "width"), 0, WINDOW_MOST_WIDTH, &width))
-		return error_set(e, -EINVAL, "window: a field is absent, of another type, or out of range");
+		!unpack_int(unpack_field(o, "end_us"), INT64_MIN, INT64_MAX, &end) ||
+		start >= end || !unpack_int(unpack_field(o, "n"), 0, INT64_MAX, &n) ||
+		!unpack_int(unpack_field(o, "n_flagged"), 0, n, &flagged) ||
+		!unpack_bool(unpack_field(o, "cut"), &cut) ||
+		!unpack_int(unpack_field(o, "width"), 0, WINDOW_MOST_WIDTH, &width))
+		return error_set(
+			e, -EINVAL, "window: a field is absent, of another type, or out of range");
 	window_init(ret, start, end, (size_t)width);
 	ret->n = n;
 	ret->n_flagged = flagged;
@@ -83,10 +90,12 @@ int window_read(const struct msgpack_object *o, const char *reference_hash, stru
 	if (unpack_ints(unpack_field(o, "v"), ret->v, ret->width))
 		return 0;
 	window_done(ret);
-	return error_set(e, -EINVAL, "window: expected %lld counts, found others", (long long)width);
+	return error_set(
+		e, -EINVAL, "window: expected %lld counts, found others", (long long)width);
 }
 
-int window_unpack(const void *at, size_t n, const char *reference_hash, struct window *ret, struct error *e)
+int window_unpack(
+	const void *at, size_t n, const char *reference_hash, struct window *ret, struct error *e)
 {
 	struct unpacked *u = unpack_open(at, n);
 	int code;

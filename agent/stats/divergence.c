@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Effect sizes from bins. Each is one pass; which to believe is the reader's affair, whether to page is evidence's. */
+ * Effect sizes from bins. Each is one pass; which to believe is the reader's affair, whether to
+ * page is evidence's. */
 #include "stats/divergence.h"
 
 #include <math.h>
@@ -22,7 +23,8 @@ double divergence_psi(const double *p, const double *q, size_t k)
 	double sum = 0;
 
 	for (size_t i = 0; i < k; i++) {
-		double a = p[i] > PSI_LEAST ? p[i] : PSI_LEAST, b = q[i] > PSI_LEAST ? q[i] : PSI_LEAST;
+		double a = p[i] > PSI_LEAST ? p[i] : PSI_LEAST,
+		       b = q[i] > PSI_LEAST ? q[i] : PSI_LEAST;
 		if (a != b)
 			sum += (b - a) * log(b / a);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How far apart two distributions over the same bins are: sizes for people, never a test. p and q are shares of k bins that
- * sum to 1 (q too: a window without records has no size). Definitions as in the oracle's (shared data, FORMAT.md). Pure. */
+ * How far apart two distributions over the same bins are: sizes for people, never a test. p and q
+ * are shares of k bins that sum to 1 (q too: a window without records has no size). Definitions as
+ * in the oracle's (shared data, FORMAT.md). Pure. */
 #ifndef STATS_DIVERGENCE_H
 #define STATS_DIVERGENCE_H
 
@@ -16,8 +17,8 @@ double divergence_psi(const double *p, const double *q, size_t k);
 double divergence_js_bits(const double *p, const double *q, size_t k);
 /* Largest gap of the cumulated shares: for bins in their order. */
 double divergence_ks(const double *p, const double *q, size_t k);
-/* Area between the cumulated shares where bin i ends at end[i] (k of them, rising; the first bin starts at `start`), mass spread
- * evenly within a bin. In the unit of `end`. */
+/* Area between the cumulated shares where bin i ends at end[i] (k of them, rising; the first bin
+ * starts at `start`), mass spread evenly within a bin. In the unit of `end`. */
 double divergence_w1(const double *p, const double *q, size_t k, double start, const double *end);
 
 #endif

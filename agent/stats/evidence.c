@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The arithmetic of evidence: probabilities of counts, what is learned from the reference's windows, and the two steps
- * (Shiryaev-Roberts, e-BH) that turn ratios into a promise. */
+ * The arithmetic of evidence: probabilities of counts, what is learned from the reference's
+ * windows, and the two steps (Shiryaev-Roberts, e-BH) that turn ratios into a promise. */
 #include "stats/evidence.h"
 
 #include <assert.h>
@@ -67,7 +67,7 @@ struct posterior {
 	const struct evidence_windows *w;
 	const double *means; /* w->n x k: each window's by the others */
 	struct evidence_prior prior;
-	double target;       /* for the search downwards */
+	double target; /* for the search downwards */
 };
 
 static double log_posterior(const struct posterior *l, double log_kappa)
@@ -75,7 +75,8 @@ static double log_posterior(const struct posterior *l, double log_kappa)
 	double off = (log_kappa - l->prior.mean) / l->prior.sd, sum = -off * off / 2;
 
 	for (size_t t = 0; t < l->w->n; t++)
-		sum += evidence_dm(exp(log_kappa), l->means + t * l->w->k, l->w->counts[t], l->w->k);
+		sum += evidence_dm(
+			exp(log_kappa), l->means + t * l->w->k, l->w->counts[t], l->w->k);
 	return sum;
 }
 
@@ -84,7 +85,8 @@ static double loss(double log_kappa, const void *arg)
 	return -log_posterior(arg, log_kappa);
 }
 
-/* The log kappa below `best` where the posterior falls to the target; 0 (kappa 1) when it never does. */
+/* The log kappa below `best` where the posterior falls to the target; 0 (kappa 1) when it never
+ * does. */
 static double fall_to(const struct posterior *l, double best)
 {
 	double low = 0, high = best;
@@ -98,11 +100,11 @@ static double fall_to(const struct posterior *l, double best)
 	return high;
 }
 
-void evidence_kappa(const struct evidence_windows *w, const int64_t *base, double most, struct evidence_prior prior,
-	double drop, double *ret_best, double *ret_low)
+void evidence_kappa(const struct evidence_windows *w, const int64_t *base, double most,
+	struct evidence_prior prior, double drop, double *ret_best, double *ret_low)
 {
 	double *means = mem_alloc((w->n + 1) * w->k * sizeof *means), *all = means + w->n * w->k;
-	struct posterior l = { .w = w, .means = means, .prior = prior };
+	struct posterior l = {.w = w, .means = means, .prior = prior};
 	double best, top = log(most);
 
 	assert(w->n > 0 && w->k > 0 && most >= 1 && drop >= 0);
@@ -118,7 +120,8 @@ void evidence_kappa(const struct evidence_windows *w, const int64_t *base, doubl
 	free(means);
 }
 
-/* (share - mean) / sqrt(mean), the mean being that of the windows: unit variance in every direction when they are drawn from it. */
+/* (share - mean) / sqrt(mean), the mean being that of the windows: unit variance in every direction
+ * when they are drawn from it. */
 static void standardise(const struct evidence_windows *w, double *to)
 {
 	memset(to, 0, w->n * w->k * sizeof *to);
@@ -147,7 +150,8 @@ static double dot(const double *a, const double *b, size_t k)
 	return sum;
 }
 
-/* Sum over t of <x_t, x_t+lag>, and the root of the sum of its squares: its standard error when windows are independent. */
+/* Sum over t of <x_t, x_t+lag>, and the root of the sum of its squares: its standard error when
+ * windows are independent. */
 static double lagged(const double *x, size_t n, size_t k, size_t lag, double *ret_error)
 {
 	double sum = 0, squares = 0;
@@ -168,7 +172,8 @@ double evidence_memory(const struct evidence_windows *w, double z)
 
 	standardise(w, x);
 	variance = lagged(x, w->n, w->k, 0, &error);
-	/* The first lag that chance explains ends it (Geyer's initial sequence, with a test in place of a sign). */
+	/* The first lag that chance explains ends it (Geyer's initial sequence, with a test in
+	 * place of a sign). */
 	for (size_t lag = 1; variance > 1e-12 && lag <= w->n / 3; lag++) {
 		double sum = lagged(x, w->n, w->k, lag, &error);
 		if (sum <= z * error)
@@ -207,7 +212,8 @@ double evidence_nearest(const double *m, const double *a, double radius, size_t 
 {
 	double s = 1, slope, kl = segment_kl(m, a, k, s, &slope);
 
-	/* Newton from the right of a convex rising function: falls to the root without overshooting. */
+	/* Newton from the right of a convex rising function: falls to the root without
+	 * overshooting. */
 	for (int i = 0; kl > radius * (1 + 1e-6) && i < 40; i++) {
 		s -= (kl - radius) / slope;
 		kl = segment_kl(m, a, k, s, &slope);

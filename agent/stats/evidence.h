@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How much better "it has moved" explains a window's counts than "this is how windows vary". Pure; any thread.
+ * How much better "it has moved" explains a window's counts than "this is how windows vary". Pure;
+ * any thread.
  *
- * Counts n of k bins are Dirichlet-multinomial: a mean m (shares, each > 0, sum 1) and a concentration kappa > 0; the smaller
- * kappa, the more windows differ from one another (variance of a share: m (1 - m) (1 + (n - 1) / (kappa + 1)) / n).
- * agent/judge/README.md says why, and what is promised. */
+ * Counts n of k bins are Dirichlet-multinomial: a mean m (shares, each > 0, sum 1) and a
+ * concentration kappa > 0; the smaller kappa, the more windows differ from one another (variance of
+ * a share: m (1 - m) (1 + (n - 1) / (kappa + 1)) / n). agent/judge/README.md says why, and what is
+ * promised. */
 #ifndef STATS_EVIDENCE_H
 #define STATS_EVIDENCE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* log probability of the counts in a given order (without the multinomial coefficient, which cancels in every ratio). */
+/* log probability of the counts in a given order (without the multinomial coefficient, which
+ * cancels in every ratio). */
 double evidence_dm(double kappa, const double *mean, const int64_t *n, size_t k);
 
 /* log of how much likelier the counts are with mean a than with mean b, at one kappa. */
@@ -21,31 +24,35 @@ struct evidence_windows {
 	const int64_t *const *counts;
 	size_t n, k;
 };
-/* Mean of `base` counts (k of them; NULL: the sum of the windows), half a record added to every bin, so that none is 0. */
+/* Mean of `base` counts (k of them; NULL: the sum of the windows), half a record added to every
+ * bin, so that none is 0. */
 void evidence_mean(const struct evidence_windows *w, const int64_t *base, double *mean);
 /* What is thought of log kappa before the windows are seen: a normal distribution. */
 struct evidence_prior {
 	double mean, sd; /* sd INFINITY: nothing */
 };
-/* The likeliest kappa, each window judged by the mean of the others (base less the window): *ret_best, in [1, most]; and
- * *ret_low <= *ret_best, where the log-posterior is `drop` lower: what windows and prior do not contradict. */
-void evidence_kappa(const struct evidence_windows *w, const int64_t *base, double most, struct evidence_prior prior,
-	double drop, double *ret_best, double *ret_low);
-/* Integrated autocorrelation time of the windows, >= 1: how many of them it takes to learn what one independent one would
- * say. Of standardised shares, lags up to n/3, correlations that chance explains (z standard errors) taken as none. */
+/* The likeliest kappa, each window judged by the mean of the others (base less the window):
+ * *ret_best, in [1, most]; and *ret_low <= *ret_best, where the log-posterior is `drop` lower: what
+ * windows and prior do not contradict. */
+void evidence_kappa(const struct evidence_windows *w, const int64_t *base, double most,
+	struct evidence_prior prior, double drop, double *ret_best, double *ret_low);
+/* Integrated autocorrelation time of the windows, >= 1: how many of them it takes to learn what one
+ * independent one would say. Of standardised shares, lags up to n/3, correlations that chance
+ * explains (z standard errors) taken as none. */
 double evidence_memory(const struct evidence_windows *w, double z);
 
 /* sum p log(p / q), nats. */
 double evidence_kl(const double *p, const double *q, size_t k);
-/* The mean nearest to `a` (in KL(a || .)) among those with KL(m || .) <= radius: it lies on the segment from m to a, at the
- * returned share of the way (1: a itself is inside). Written to `to`, which may be `a`. */
+/* The mean nearest to `a` (in KL(a || .)) among those with KL(m || .) <= radius: it lies on the
+ * segment from m to a, at the returned share of the way (1: a itself is inside). Written to `to`,
+ * which may be `a`. */
 double evidence_nearest(const double *m, const double *a, double radius, size_t k, double *to);
 
 /* Shiryaev-Roberts: (m + 1) * exp(log_e), at most EVIDENCE_MOST; 0 is the start. */
 #define EVIDENCE_MOST 1e280
 double evidence_step(double m, double log_e);
-/* e-BH (Wang & Ramdas 2022) over n log e-values of weight 1/n, heaviest first: how many to name so that each has
- * e >= 1 / alpha * n / named. */
+/* e-BH (Wang & Ramdas 2022) over n log e-values of weight 1/n, heaviest first: how many to name so
+ * that each has e >= 1 / alpha * n / named. */
 size_t evidence_ebh(const double *log_e, size_t n, double log_alpha);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A window's evidence is a thousand differences of log-gammas: lgamma() twice costs five times as much as the difference
- * done directly, and loses digits where both are large and nearly equal. */
+ * A window's evidence is a thousand differences of log-gammas: lgamma() twice costs five times as
+ * much as the difference done directly, and loses digits where both are large and nearly equal. */
 #include "stats/special.h"
 
 #include <assert.h>
@@ -42,7 +42,8 @@ double special_log_rising(double x, int64_t n)
 		y -= (double)steps;
 	}
 	/* n > PRODUCT_MOST > steps, so that y > 0. */
-	return shift + (x - .5) * log1p(y / x) + y * log(x + y) - y + stirling_rest(x + y) - stirling_rest(x);
+	return shift + (x - .5) * log1p(y / x) + y * log(x + y) - y + stirling_rest(x + y) -
+	       stirling_rest(x);
 }
 
 double special_log_rising_ratio(double x, double y, int64_t n)
@@ -69,9 +70,10 @@ double special_chi2_quantile(double k, double z)
 
 #define GOLDEN 0.3819660112501051
 
-/* Step of the parabola through (x, fx), (w, fw), (v, fv), or NAN where it would leave the bracket or not shrink. */
-static double parabola_step(double x, double w, double v, double fx, double fw, double fv, double low, double high,
-	double before)
+/* Step of the parabola through (x, fx), (w, fw), (v, fv), or NAN where it would leave the bracket
+ * or not shrink. */
+static double parabola_step(double x, double w, double v, double fx, double fw, double fv,
+	double low, double high, double before)
 {
 	double r = (x - w) * (fx - fv), q = (x - v) * (fx - fw), p = (x - v) * q - (x - w) * r;
 
@@ -84,7 +86,8 @@ static double parabola_step(double x, double w, double v, double fx, double fw, 
 	return p / q;
 }
 
-double special_minimum(double (*f)(double x, const void *arg), const void *arg, double low, double high)
+double special_minimum(
+	double (*f)(double x, const void *arg), const void *arg, double low, double high)
 {
 	double tolerance = (high - low) * 1e-4;
 	double x = low + GOLDEN * (high - low), w = x, v = x, step = 0, before = 0;
@@ -94,7 +97,9 @@ double special_minimum(double (*f)(double x, const void *arg), const void *arg, 
 		double middle = (low + high) / 2, u, fu, next;
 		if (fabs(x - middle) <= 2 * tolerance - (high - low) / 2)
 			break;
-		next = fabs(before) > tolerance ? parabola_step(x, w, v, fx, fw, fv, low, high, before) : NAN;
+		next = fabs(before) > tolerance
+			       ? parabola_step(x, w, v, fx, fw, fv, low, high, before)
+			       : NAN;
 		before = isnan(next) ? (x >= middle ? low : high) - x : step;
 		step = isnan(next) ? GOLDEN * before : next;
 		u = fabs(step) >= tolerance ? x + step : x + copysign(tolerance, step);

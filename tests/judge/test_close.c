@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Windows by event time: an oracle in a dozen lines, batches that change nothing, restarts at every record, wrong clocks. */
+ * Windows by event time: an oracle in a dozen lines, batches that change nothing, restarts at every
+ * record, wrong clocks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,8 @@
 #define MINUTE (60 * SECOND_US)
 #define HASH "a1"
 
-/* What became of records: sum of 1 per record in vector[0], and a digest of windows in the order handed out. */
+/* What became of records: sum of 1 per record in vector[0], and a digest of windows in the order
+ * handed out. */
 struct result {
 	size_t late, future, handed, records;
 	int64_t starts[4096], counts[4096];
@@ -76,7 +78,8 @@ static void test_batches_and_restarts_change_nothing(void **state)
 	(void)state;
 	for (long seed = 0; seed < 6; seed++) {
 		size_t n = make_times(seed, times, 3000);
-		struct windows *w = windows_open(5 * MINUTE, 30 * SECOND_US, 3), *v = windows_open(5 * MINUTE, 30 * SECOND_US, 3);
+		struct windows *w = windows_open(5 * MINUTE, 30 * SECOND_US, 3),
+			       *v = windows_open(5 * MINUTE, 30 * SECOND_US, 3);
 		memset(&whole, 0, sizeof whole);
 		memset(&parts, 0, sizeof parts);
 		for (size_t i = 0; i < n; i++) {
@@ -121,8 +124,10 @@ static void test_late_is_what_the_header_says(void **state)
 	(void)state;
 	srand48(1);
 	for (int i = 0; i < 2000; i++) {
-		int64_t now = i * 3 * SECOND_US, time = now - (int64_t)(drand48() * 60 * (double)SECOND_US);
-		int64_t end = (time - (time % (5 * MINUTE) + 5 * MINUTE) % (5 * MINUTE)) + 5 * MINUTE;
+		int64_t now = i * 3 * SECOND_US,
+			time = now - (int64_t)(drand48() * 60 * (double)SECOND_US);
+		int64_t end =
+			(time - (time % (5 * MINUTE) + 5 * MINUTE) % (5 * MINUTE)) + 5 * MINUTE;
 		struct window *in;
 		bool late = i >= WINDOWS_BELIEVED && end <= newest - 30 * SECOND_US;
 		assert_int_equal(windows_push(w, time, WINDOWS_NO_HOLD, &in), late ? -ESTALE : 0);
@@ -162,7 +167,8 @@ static void test_one_wrong_clock(void **state)
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(windows_push(w, i * SECOND_US, WINDOWS_NO_HOLD, &in), 0);
 	for (int i = 0; i < WINDOWS_BELIEVED - 1; i++)
-		assert_int_equal(windows_push(w, INT64_C(4000000000) * SECOND_US, WINDOWS_NO_HOLD, &in), 0);
+		assert_int_equal(
+			windows_push(w, INT64_C(4000000000) * SECOND_US, WINDOWS_NO_HOLD, &in), 0);
 	assert_int_equal(windows_push(w, 9 * SECOND_US, WINDOWS_NO_HOLD, &in), 0);
 	assert_int_equal(windows_watermark(w), 7 * SECOND_US + 2 * SECOND_US);
 	/* After a night without traffic the new day is believed with its fourth record. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Signals of a made-up stream whose truth is known: quiet while nothing moves, one alarm for one cause, another for another, the
- * same after any restart. Real logs are judged in trial.sh. */
+ * Signals of a made-up stream whose truth is known: quiet while nothing moves, one alarm for one
+ * cause, another for another, the same after any restart. Real logs are judged in trial.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,9 +26,9 @@ struct truth {
 	double p[9], class[N_CLASSES + 1], size[9];
 };
 static const struct truth normal = {
-	{ .005, .005, .01, .03, .05, .15, .25, .5, 0 },
-	{ .4, .25, .15, .1, .06, .04, 0 },
-	{ .2, .2, .2, .2, .2, 0, 0, 0, 0 },
+	{.005, .005, .01, .03, .05, .15, .25, .5, 0},
+	{.4, .25, .15, .1, .06, .04, 0},
+	{.2, .2, .2, .2, .2, 0, 0, 0, 0},
 };
 
 static double unit(void)
@@ -70,9 +70,17 @@ static void fill(struct window *w, int64_t t, int64_t n, const struct truth *tru
 
 static struct measure measure(const char *name, enum measure_kind kind, size_t first, size_t n)
 {
-	return (struct measure){ .name = mem_copy_text(name), .kind = kind, .first = first, .n = n, .below = MEASURE_NO_BIN,
-		.above = MEASURE_NO_BIN, .other = MEASURE_NO_BIN, .missing = MEASURE_NO_BIN, .mistyped = MEASURE_NO_BIN,
-		.sums = MEASURE_NO_BIN, .scale = 1 };
+	return (struct measure){.name = mem_copy_text(name),
+		.kind = kind,
+		.first = first,
+		.n = n,
+		.below = MEASURE_NO_BIN,
+		.above = MEASURE_NO_BIN,
+		.other = MEASURE_NO_BIN,
+		.missing = MEASURE_NO_BIN,
+		.mistyped = MEASURE_NO_BIN,
+		.sums = MEASURE_NO_BIN,
+		.scale = 1};
 }
 
 static double *copied(const double *x, size_t n)
@@ -85,8 +93,10 @@ static double *copied(const double *x, size_t n)
 
 static void measures_make(struct reference *r)
 {
-	static const double p_edges[P_EDGES] = { .005, .01, .02, .05, .1, .25, .5 }, sizes[4] = { 10, 20, 30, 40 };
-	static const char *const words[N_CLASSES] = { "pay", "ask", "book", "cancel", "thank", "leave" };
+	static const double p_edges[P_EDGES] = {.005, .01, .02, .05, .1, .25, .5},
+			    sizes[4] = {10, 20, 30, 40};
+	static const char *const words[N_CLASSES] = {
+		"pay", "ask", "book", "cancel", "thank", "leave"};
 
 	r->n_measures = 3;
 	r->measures = mem_zero(3, sizeof *r->measures);
@@ -105,7 +115,8 @@ static void measures_make(struct reference *r)
 	r->measures[2].n_edges = 4;
 	r->measures[2].least = 1;
 	r->measures[2].most = 50;
-	r->measures[2].below = 5, r->measures[2].above = 6, r->measures[2].missing = 7, r->measures[2].mistyped = 8;
+	r->measures[2].below = 5, r->measures[2].above = 6, r->measures[2].missing = 7,
+	r->measures[2].mistyped = 8;
 	r->measures[2].sums = 25;
 	r->measures[2].centre = 25;
 	r->measures[2].scale = 10;
@@ -118,7 +129,8 @@ static struct reference_window *windows_make(size_t n, int64_t first)
 	for (size_t i = 0; i < n; i++) {
 		struct window one;
 		fill(&one, first + (int64_t)i, 100, &normal);
-		w[i] = (struct reference_window){ .start_us = one.start_us, .n = one.n, .width = WIDTH, .v = one.v };
+		w[i] = (struct reference_window){
+			.start_us = one.start_us, .n = one.n, .width = WIDTH, .v = one.v};
 	}
 	return w;
 }
@@ -175,7 +187,8 @@ static void test_learned(void **state)
 		for (size_t k = 0; k < m->n; k++)
 			sum += m->mean[k];
 		assert_true(m->judged && !m->why && fabs(sum - 1) < 1e-9);
-		assert_true(m->kappa > 100 && m->tolerance >= .005 && m->tolerance < .05 && m->memory >= 1 && m->memory < 1.6);
+		assert_true(m->kappa > 100 && m->tolerance >= .005 && m->tolerance < .05 &&
+			    m->memory >= 1 && m->memory < 1.6);
 		assert_int_equal(m->n_windows, i == 0 ? 30 : 60);
 		assert_true(m->n_effective > 500 && m->n_effective <= m->n_records);
 	}
@@ -189,7 +202,7 @@ static void test_quiet_while_nothing_moves(void **state)
 	for (long seed = 1; seed <= 3; seed++) {
 		struct reference *r = reference_of(30, seed);
 		struct judge *j = judge_open(r, &JUDGE_OPTIONS);
-		double e[3] = { 0 };
+		double e[3] = {0};
 		for (int64_t t = 0; t < 3000; t++) {
 			struct signal s = say(j, t, 100, &normal);
 			assert_int_equal(s.state, SIGNAL_QUIET);
@@ -207,15 +220,17 @@ static void test_quiet_while_nothing_moves(void **state)
 	}
 }
 
-static const struct truth odd = { /* three in ten are of a new kind */
-	{ .07, .05, .06, .07, .07, .15, .18, .35, 0 },
-	{ .4, .25, .15, .1, .06, .04, 0 },
-	{ .2, .2, .2, .2, .2, 0, 0, 0, 0 },
+static const struct truth odd = {
+	/* three in ten are of a new kind */
+	{.07, .05, .06, .07, .07, .15, .18, .35, 0},
+	{.4, .25, .15, .1, .06, .04, 0},
+	{.2, .2, .2, .2, .2, 0, 0, 0, 0},
 };
-static const struct truth odd_and_wide = { /* and then sizes go beyond what was seen */
-	{ .07, .05, .06, .07, .07, .15, .18, .35, 0 },
-	{ .4, .25, .15, .1, .06, .04, 0 },
-	{ .15, .15, .15, .15, .15, 0, .25, 0, 0 },
+static const struct truth odd_and_wide = {
+	/* and then sizes go beyond what was seen */
+	{.07, .05, .06, .07, .07, .15, .18, .35, 0},
+	{.4, .25, .15, .1, .06, .04, 0},
+	{.15, .15, .15, .15, .15, 0, .25, 0, 0},
 };
 
 static void test_one_alarm_for_one_cause(void **state)
@@ -232,7 +247,8 @@ static void test_one_alarm_for_one_cause(void **state)
 		if (s.fresh) {
 			assert_int_equal(s.state, SIGNAL_ALARM);
 			assert_string_equal(s.findings[0].name, "p-value");
-			assert_true(s.findings[0].moved && s.findings[0].latched && s.severity >= 2);
+			assert_true(
+				s.findings[0].moved && s.findings[0].latched && s.severity >= 2);
 			assert_non_null(strstr(s.findings[0].change, "p <= 0.01: "));
 			first = first < 0 ? t : first;
 			assert_int_equal(s.since_us, t * 5 * MINUTE);
@@ -340,7 +356,7 @@ static void test_broken_state(void **state)
 	struct reference *r = reference_of(10, 8), *other = reference_of(10, 9);
 	struct judge *j = judge_open(r, &JUDGE_OPTIONS), *k = judge_open(other, &JUDGE_OPTIONS);
 	struct buf b = BUF_EMPTY;
-	struct error e = { "" };
+	struct error e = {""};
 
 	(void)state;
 	for (int64_t t = 0; t < 12; t++) {
@@ -409,7 +425,8 @@ static void test_budget(void **state)
 		double alarms;
 		int64_t per_us;
 		double windows;
-	} rows[] = { { 1, 8640 * 5 * MINUTE, 8640 }, { 2, 8640 * 5 * MINUTE, 4320 }, { 1, 20 * 5 * MINUTE, 1000 } };
+	} rows[] = {{1, 8640 * 5 * MINUTE, 8640}, {2, 8640 * 5 * MINUTE, 4320},
+		{1, 20 * 5 * MINUTE, 1000}};
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
@@ -429,7 +446,7 @@ static void test_severity(void **state)
 	const struct {
 		double psi;
 		int severity;
-	} rows[] = { { 0, 0 }, { .0099, 0 }, { .011, 1 }, { .12, 2 }, { .3, 3 }, { 1.5, 4 } };
+	} rows[] = {{0, 0}, {.0099, 0}, {.011, 1}, {.12, 2}, {.3, 3}, {1.5, 4}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

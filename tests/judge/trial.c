@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Runs the judge over count vectors that trial.py made of a real log: learns, replays or self-tests, prints what it says.
+ * Runs the judge over count vectors that trial.py made of a real log: learns, replays or
+ * self-tests, prints what it says.
  *
  * usage: trial FILE replay | selftest N [SEED]      FILE: one msgpack map, see trial.py */
 #include <math.h>
@@ -56,12 +57,23 @@ static size_t bin(const struct msgpack_object *o, const char *key)
 
 static void measure_read(const struct msgpack_object *o, struct measure *m)
 {
-	const struct msgpack_object *words = unpack_field(o, "words"), *edges = unpack_field(o, "edges");
+	const struct msgpack_object *words = unpack_field(o, "words"),
+				    *edges = unpack_field(o, "edges");
 
-	*m = (struct measure){ .name = text(unpack_field(o, "name")), .kind = (enum measure_kind)integer(o, "kind"),
-		.first = (size_t)integer(o, "first"), .n = (size_t)integer(o, "n"), .below = bin(o, "below"), .above = bin(o, "above"),
-		.other = bin(o, "other"), .missing = bin(o, "missing"), .mistyped = bin(o, "mistyped"), .sums = bin(o, "sums"),
-		.least = real(o, "least"), .most = real(o, "most"), .centre = real(o, "centre"), .scale = real(o, "scale") };
+	*m = (struct measure){.name = text(unpack_field(o, "name")),
+		.kind = (enum measure_kind)integer(o, "kind"),
+		.first = (size_t)integer(o, "first"),
+		.n = (size_t)integer(o, "n"),
+		.below = bin(o, "below"),
+		.above = bin(o, "above"),
+		.other = bin(o, "other"),
+		.missing = bin(o, "missing"),
+		.mistyped = bin(o, "mistyped"),
+		.sums = bin(o, "sums"),
+		.least = real(o, "least"),
+		.most = real(o, "most"),
+		.centre = real(o, "centre"),
+		.scale = real(o, "scale")};
 	m->n_edges = unpack_length(edges);
 	m->edges = mem_alloc((m->n_edges + 1) * sizeof *m->edges);
 	unpack_reals(edges, m->edges, m->n_edges);
@@ -74,14 +86,16 @@ static void measure_read(const struct msgpack_object *o, struct measure *m)
 		die("base");
 }
 
-static struct reference_window *windows_read(const struct msgpack_object *list, size_t width, size_t *ret_n)
+static struct reference_window *windows_read(
+	const struct msgpack_object *list, size_t width, size_t *ret_n)
 {
 	size_t n = unpack_length(list);
 	struct reference_window *w = mem_zero(n + 1, sizeof *w);
 
 	for (size_t i = 0; i < n; i++) {
 		const struct msgpack_object *o = unpack_item(list, i);
-		w[i] = (struct reference_window){ .start_us = integer(o, "start"), .n = integer(o, "n"), .width = width };
+		w[i] = (struct reference_window){
+			.start_us = integer(o, "start"), .n = integer(o, "n"), .width = width};
 		w[i].v = mem_alloc(width * sizeof *w[i].v);
 		if (!unpack_ints(unpack_field(o, "v"), w[i].v, width))
 			die("v");
@@ -111,17 +125,22 @@ static struct reference *reference_from(const struct msgpack_object *o)
 
 static void signal_print(const struct signal *s, size_t t)
 {
-	printf("%zu %s n=%lld log_m=%.2f severity=%d", t, signal_state_words[s->state], (long long)s->n, s->log_m, s->severity);
+	printf("%zu %s n=%lld log_m=%.2f severity=%d", t, signal_state_words[s->state],
+		(long long)s->n, s->log_m, s->severity);
 	for (size_t i = 0; i < s->n_findings && i < 6; i++) {
 		const struct finding *f = &s->findings[i];
 		if (i < (getenv("TRIAL_ALL") ? 3 : 0) || f->moved)
-			printf(" | %s%s log_m=%.1f e=%.1f psi=%.2f sev=%d %s", f->name, f->latched ? "*" : "", f->log_m, f->log_e, f->psi, f->severity, f->change);
+			printf(" | %s%s log_m=%.1f e=%.1f psi=%.2f sev=%d %s", f->name,
+				f->latched ? "*" : "", f->log_m, f->log_e, f->psi, f->severity,
+				f->change);
 	}
 	printf("%s%s\n", s->why ? " why=" : "", s->why ? s->why : "");
 }
 
-/* Every twentieth window the judge is packed, closed and resumed: whatever is printed must be the same. */
-static struct judge *restarted(struct judge *j, const struct reference *r, const struct judge_options *options)
+/* Every twentieth window the judge is packed, closed and resumed: whatever is printed must be the
+ * same. */
+static struct judge *restarted(
+	struct judge *j, const struct reference *r, const struct judge_options *options)
 {
 	struct buf b = BUF_EMPTY;
 	struct error e;
@@ -135,7 +154,8 @@ static struct judge *restarted(struct judge *j, const struct reference *r, const
 	return j;
 }
 
-static void replay(const struct reference *r, const struct msgpack_object *stream, const struct judge_options *options)
+static void replay(const struct reference *r, const struct msgpack_object *stream,
+	const struct judge_options *options)
 {
 	struct judge *j = judge_open(r, options);
 	size_t n;
@@ -144,8 +164,12 @@ static void replay(const struct reference *r, const struct msgpack_object *strea
 
 	for (size_t t = 0; t < n; t++) {
 		bool cut = integer(unpack_item(stream, t), "cut");
-		struct window one = { .start_us = w[t].start_us, .end_us = w[t].start_us + r->window_us, .n = w[t].n, .cut = cut,
-			.width = r->width, .v = w[t].v };
+		struct window one = {.start_us = w[t].start_us,
+			.end_us = w[t].start_us + r->window_us,
+			.n = w[t].n,
+			.cut = cut,
+			.width = r->width,
+			.v = w[t].v};
 		struct signal s;
 		int64_t begin = clock_monotonic_us();
 		judge_window(j, &one, &s);
@@ -156,7 +180,8 @@ static void replay(const struct reference *r, const struct msgpack_object *strea
 		if (t % 20 == 19)
 			j = restarted(j, r, options);
 	}
-	fprintf(stderr, "%.1f us a window, %zu measures\n", (double)spent / (double)n, r->n_measures);
+	fprintf(stderr, "%.1f us a window, %zu measures\n", (double)spent / (double)n,
+		r->n_measures);
 	free(w);
 	judge_close(j);
 }
@@ -165,8 +190,11 @@ static void learned_print(const struct reference *r)
 {
 	for (size_t i = 0; i < r->n_measures; i++) {
 		const struct measure *m = &r->measures[i];
-		fprintf(stderr, "%-16s k=%-3zu kappa=%-8.0f memory=%.2f tolerance=%.4f n=%.0f effective=%.0f windows=%zu%s%s\n", m->name,
-			m->n, m->kappa, m->memory, m->tolerance, m->n_records, m->n_effective, m->n_windows,
+		fprintf(stderr,
+			"%-16s k=%-3zu kappa=%-8.0f memory=%.2f tolerance=%.4f n=%.0f "
+			"effective=%.0f windows=%zu%s%s\n",
+			m->name, m->n, m->kappa, m->memory, m->tolerance, m->n_records,
+			m->n_effective, m->n_windows,
 			m->judged ? "" : " UNJUDGED: ", m->judged ? "" : m->why);
 	}
 }
@@ -199,9 +227,12 @@ int main(int argc, char **argv)
 		replay(r, unpack_field(unpack_root(u), "stream"), &options);
 	} else {
 		struct judge_selftest t;
-		judge_selftest(r, &options, strtoul(argv[3], NULL, 10), argc > 4 ? strtoul(argv[4], NULL, 10) : 0, &t);
-		printf("alarms=%zu windows=%zu judged=%zu held_out=%zu highest=%.2f budget=%.2f unjudged_measures=%zu of %zu\n", t.n_alarms,
-			t.n_windows, t.n_judged, t.held_out, t.highest_log_m, t.log_budget, t.n_unjudged_measures, t.n_measures);
+		judge_selftest(r, &options, strtoul(argv[3], NULL, 10),
+			argc > 4 ? strtoul(argv[4], NULL, 10) : 0, &t);
+		printf("alarms=%zu windows=%zu judged=%zu held_out=%zu highest=%.2f budget=%.2f "
+		       "unjudged_measures=%zu of %zu\n",
+			t.n_alarms, t.n_windows, t.n_judged, t.held_out, t.highest_log_m,
+			t.log_budget, t.n_unjudged_measures, t.n_measures);
 	}
 	reference_close(r);
 	unpack_close(u);

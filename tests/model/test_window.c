@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Windows: the sum of two is the window of the union, however records are shared out; written and read back the same;
- * whatever stands in the bytes, unpack answers with a sentence. */
+ * Windows: the sum of two is the window of the union, however records are shared out; written and
+ * read back the same; whatever stands in the bytes, unpack answers with a sentence. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,7 +75,7 @@ static void test_pack_round(void **state)
 	for (uint64_t round = 0; round < 40; round++) {
 		struct window w, back;
 		struct buf b = BUF_EMPTY;
-		struct error e = { "" };
+		struct error e = {""};
 		window_init(&w, -600000000, -300000000, round ? WIDTH : 0);
 		w.cut = round % 2;
 		for (uint64_t i = 0; i < round * round && w.width; i++)
@@ -106,7 +106,8 @@ static void test_zeros_are_short(void **state)
 	buf_done(&b);
 }
 
-/* Every prefix and every single damaged byte: a sentence or a window, never a crash (run under the sanitizers). */
+/* Every prefix and every single damaged byte: a sentence or a window, never a crash (run under the
+ * sanitizers). */
 static void test_broken_bytes(void **state)
 {
 	struct window w, back;
@@ -118,7 +119,7 @@ static void test_broken_bytes(void **state)
 		record(&w, i << 8);
 	window_pack(&w, HASH, &b);
 	for (size_t n = 0; n < b.n; n++) {
-		struct error e = { "" };
+		struct error e = {""};
 		assert_int_equal(window_unpack(b.at, n, HASH, &back, &e), -EINVAL);
 		assert_string_not_equal(e.text, "");
 	}
@@ -135,7 +136,7 @@ static void test_broken_bytes(void **state)
 
 static void test_signal_words(void **state)
 {
-	struct signal s = { 0 };
+	struct signal s = {0};
 
 	(void)state;
 	assert_string_equal(signal_state_words[SIGNAL_UNJUDGED], "unjudged");

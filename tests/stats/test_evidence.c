@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Evidence and sizes against figures of another implementation (evidence_golden.py), and the promise itself: under the null,
- * whatever mean of the composite it is, a ratio is at most one on average. */
+ * Evidence and sizes against figures of another implementation (evidence_golden.py), and the
+ * promise itself: under the null, whatever mean of the composite it is, a ratio is at most one on
+ * average. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,17 +27,20 @@ static void test_rising(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < LENGTH(golden_rising); i++)
-		near(special_log_rising(golden_rising[i].x, golden_rising[i].n), golden_rising[i].want, 1e-12);
+		near(special_log_rising(golden_rising[i].x, golden_rising[i].n),
+			golden_rising[i].want, 1e-12);
 	near(special_log_rising(5, 0), 0, 0);
 	for (int64_t n = 0; n < 400; n += 1 + n / 8)
-		near(special_log_rising_ratio(.3, 41, n), special_log_rising(.3, n) - special_log_rising(41, n), 1e-12);
+		near(special_log_rising_ratio(.3, 41, n),
+			special_log_rising(.3, n) - special_log_rising(41, n), 1e-12);
 }
 
 static void test_chi2(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < LENGTH(golden_chi2); i++)
-		near(special_chi2_quantile(golden_chi2[i].k, golden_chi2[i].z), golden_chi2[i].want, .05);
+		near(special_chi2_quantile(golden_chi2[i].k, golden_chi2[i].z), golden_chi2[i].want,
+			.05);
 }
 
 static void test_log_add(void **state)
@@ -68,10 +72,14 @@ static void test_dm(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < LENGTH(golden_dm); i++)
-		near(evidence_dm(golden_dm[i].kappa, golden_dm[i].mean, golden_dm[i].n, GOLDEN_K), golden_dm[i].want, 1e-12);
+		near(evidence_dm(golden_dm[i].kappa, golden_dm[i].mean, golden_dm[i].n, GOLDEN_K),
+			golden_dm[i].want, 1e-12);
 	for (size_t i = 1; i < LENGTH(golden_dm); i++)
-		near(evidence_ratio(50, golden_dm[0].mean, golden_dm[i].mean, golden_dm[i].n, GOLDEN_K),
-			evidence_dm(50, golden_dm[0].mean, golden_dm[i].n, GOLDEN_K) - evidence_dm(50, golden_dm[i].mean, golden_dm[i].n, GOLDEN_K), 1e-11);
+		near(evidence_ratio(
+			     50, golden_dm[0].mean, golden_dm[i].mean, golden_dm[i].n, GOLDEN_K),
+			evidence_dm(50, golden_dm[0].mean, golden_dm[i].n, GOLDEN_K) -
+				evidence_dm(50, golden_dm[i].mean, golden_dm[i].n, GOLDEN_K),
+			1e-11);
 }
 
 static void test_kappa(void **state)
@@ -79,26 +87,28 @@ static void test_kappa(void **state)
 	(void)state;
 	for (size_t i = 0; i < LENGTH(golden_kappa); i++) {
 		const int64_t *row[GOLDEN_T];
-		struct evidence_windows w = { row, GOLDEN_T, GOLDEN_K };
+		struct evidence_windows w = {row, GOLDEN_T, GOLDEN_K};
 		double best, low;
 		for (int t = 0; t < GOLDEN_T; t++)
 			row[t] = golden_kappa[i].n[t];
-		evidence_kappa(&w, NULL, golden_kappa[i].most, (struct evidence_prior){ 0, INFINITY }, 2, &best, &low);
+		evidence_kappa(&w, NULL, golden_kappa[i].most, (struct evidence_prior){0, INFINITY},
+			2, &best, &low);
 		near(best, golden_kappa[i].best, 5e-3);
 		near(low, golden_kappa[i].low, 5e-3);
 	}
 }
 
-/* Windows that never differ say next to nothing about how they might: the prior is left as it was. */
+/* Windows that never differ say next to nothing about how they might: the prior is left as it was.
+ */
 static void test_kappa_of_a_constant(void **state)
 {
-	static const int64_t same[2] = { 300, 0 };
-	const int64_t *row[6] = { same, same, same, same, same, same };
-	struct evidence_windows w = { row, 6, 2 };
+	static const int64_t same[2] = {300, 0};
+	const int64_t *row[6] = {same, same, same, same, same, same};
+	struct evidence_windows w = {row, 6, 2};
 	double best, low;
 
 	(void)state;
-	evidence_kappa(&w, NULL, 1e5, (struct evidence_prior){ log(300), 1 }, 2, &best, &low);
+	evidence_kappa(&w, NULL, 1e5, (struct evidence_prior){log(300), 1}, 2, &best, &low);
 	near(log(best), log(300), .1);
 	near(log(low), log(best) - 2, .1);
 }
@@ -108,21 +118,26 @@ static void test_nearest(void **state)
 	(void)state;
 	for (size_t i = 0; i < LENGTH(golden_nearest); i++) {
 		double to[GOLDEN_K];
-		double share = evidence_nearest(golden_nearest[i].m, golden_nearest[i].a, golden_nearest[i].radius, GOLDEN_K, to);
+		double share = evidence_nearest(golden_nearest[i].m, golden_nearest[i].a,
+			golden_nearest[i].radius, GOLDEN_K, to);
 		near(share, golden_nearest[i].share, 1e-5);
-		near(evidence_kl(golden_nearest[i].m, golden_nearest[i].a, GOLDEN_K), golden_nearest[i].kl, 1e-12);
-		near(evidence_kl(golden_nearest[i].m, to, GOLDEN_K), fmin(golden_nearest[i].radius, golden_nearest[i].kl), 1e-5);
+		near(evidence_kl(golden_nearest[i].m, golden_nearest[i].a, GOLDEN_K),
+			golden_nearest[i].kl, 1e-12);
+		near(evidence_kl(golden_nearest[i].m, to, GOLDEN_K),
+			fmin(golden_nearest[i].radius, golden_nearest[i].kl), 1e-5);
 	}
 }
 
-/* The reason for KL(m || .) as the ball: the nearest mean on the segment makes the ratio an e-value for every mean of it. */
+/* The reason for KL(m || .) as the ball: the nearest mean on the segment makes the ratio an e-value
+ * for every mean of it. */
 static void test_nearest_makes_an_e_value(void **state)
 {
 	(void)state;
 	srand48(3);
 	for (int round = 0; round < 2000; round++) {
-		double m[5], a[5], other[5], near_a[5], near_other[5], radius = .001 + drand48() * .2, e = 0;
-		double sum[3] = { 0 };
+		double m[5], a[5], other[5], near_a[5], near_other[5],
+			radius = .001 + drand48() * .2, e = 0;
+		double sum[3] = {0};
 		for (int i = 0; i < 5; i++) {
 			sum[0] += m[i] = .02 + drand48();
 			sum[1] += a[i] = .02 + drand48() * drand48();
@@ -140,10 +155,10 @@ static void test_nearest_makes_an_e_value(void **state)
 
 static void test_ebh(void **state)
 {
-	const double log_e[] = { log(500), log(60), log(40), log(2) };
+	const double log_e[] = {log(500), log(60), log(40), log(2)};
 
 	(void)state;
-	assert_int_equal(evidence_ebh(log_e, 4, log(.1)), 3); /* 4 / (3 * .1) = 13.3 <= 40 */
+	assert_int_equal(evidence_ebh(log_e, 4, log(.1)), 3);  /* 4 / (3 * .1) = 13.3 <= 40 */
 	assert_int_equal(evidence_ebh(log_e, 4, log(.01)), 1); /* 400 <= 500; 200 > 60 */
 	assert_int_equal(evidence_ebh(log_e, 4, log(.001)), 0);
 	assert_int_equal(evidence_ebh(log_e, 0, log(.5)), 0);
@@ -167,7 +182,7 @@ static void test_memory(void **state)
 		}
 	}
 	for (int s = 0; s < 2; s++) {
-		struct evidence_windows w = { row, 200, 4 };
+		struct evidence_windows w = {row, 200, 4};
 		for (int t = 0; t < 200; t++)
 			row[t] = counts[s][t];
 		got[s] = evidence_memory(&w, 2);
@@ -191,13 +206,14 @@ static void test_sizes(void **state)
 
 static void test_order_sizes(void **state)
 {
-	const double p[4] = { .25, .25, .25, .25 }, q[4] = { .1, .2, .3, .4 };
+	const double p[4] = {.25, .25, .25, .25}, q[4] = {.1, .2, .3, .4};
 
 	(void)state;
 	near(divergence_ks(p, q, 4), .2, 1e-12);
 	near(divergence_ks(p, p, 4), 0, 0);
 	for (size_t i = 0; i < LENGTH(golden_w1); i++)
-		near(divergence_w1(golden_w1[i].p, golden_w1[i].q, GOLDEN_K, golden_w1[i].start, golden_w1[i].end),
+		near(divergence_w1(golden_w1[i].p, golden_w1[i].q, GOLDEN_K, golden_w1[i].start,
+			     golden_w1[i].end),
 			golden_w1[i].want, 1e-6);
 }
 
