@@ -230,7 +230,7 @@ static void finding_fill(
 	*to = (struct finding){.name = t->m->name,
 		.kind = t->m->kind,
 		.judged = judged && t->m->judged,
-		.latched = track_latched(t),
+		.latched = track_latched(t) && t->latched_us < w->start_us,
 		.moved = track_latched(t) || j->moved[i],
 		.log_e = j->log_e[i]};
 	to->log_m = j->log_m[i];
