@@ -141,7 +141,7 @@ static struct block *arena_block(struct arena *a, size_t n)
 void *arena_alloc(struct arena *a, size_t n)
 {
 	size_t align = n >= ALIGN_LARGE ? ALIGN_LARGE : ALIGN_SMALL;
-	size_t at;
+	size_t at = 0;
 
 	for (; a->now; a->now = a->now->next) {
 		at = (a->now->used + align - 1) / align * align;
