@@ -1,5 +1,78 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-int main(void)
+/* SPDX-License-Identifier: Apache-2.0
+ * oodd COMMAND ...: finds the row of the table. */
+#include "commands.h"
+
+#include "base/words.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const struct command commands[] = {
+	{"run", "-c CONFIG", "The agent: follow the logs, score, judge, alert.",
+		"Logs one structured line on standard error for each thing that matters. SIGHUP reloads the configuration (the new one\n"
+		"is built before the old one is stopped; on any error the old one stays). SIGTERM and SIGINT drain and end.",
+		command_run},
+	{"fit", "-c CONFIG --model M --output FILE LOG...", "Reference logs in, a reference out, with a summary.",
+		"LOG... is split by blocks of time into the detectors' share, two calibration shares and the null share. With\n"
+		"--fit A... --calibrate B... detectors learn from A, and all calibration is done on B: records that the classifier was\n"
+		"trained on may fit a detector, never calibrate it. Logs may be compressed (gzip, zstd); '-' is standard input.",
+		command_fit},
+	{"replay", "-c CONFIG [--json] LOG...", "History through the very same pipeline, on event time, as fast as it goes.",
+		"Prints windows, signals and alerts, and a summary with the balance of records and bytes. Stores and sends nothing.",
+		command_replay},
+	{"score", "-c CONFIG [--json] LOG...", "Per-record scores, p-values and flags, one line a record.",
+		"Rejected records and those of streams without a reference are counted on standard error.", command_score},
+	{"check", "-c CONFIG [--effective]", "Configuration, references, plugins, rules and endpoints checked without starting.",
+		"All mistakes at once, one a line, with file and line. --effective prints the whole configuration with defaults, and\n"
+		"where each value came from.",
+		command_check},
+	{"plugin", "list|test [-c CONFIG] [FILE.so]", "List the detectors present, or put a plugin through the conformance kit.",
+		NULL, command_plugin},
+};
+
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+static int usage(FILE *to, int code)
 {
-	return 0;
+	fprintf(to, "usage: oodd COMMAND [OPTION...]\n\n");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fprintf(to, "\noodd COMMAND --help says more of each; oodd --version names this one.\n");
+	return code;
+}
+
+static int unknown(const char *word)
+{
+	const char *names[N_COMMANDS];
+	const char *nearest;
+
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		names[i] = commands[i].name;
+	nearest = words_nearest(word, names, N_COMMANDS);
+	fprintf(stderr, "oodd: unknown command '%s'%s%s%s; see oodd --help\n", word, nearest ? "; did you mean '" : "",
+		nearest ? nearest : "", nearest ? "'?" : "");
+	return EX_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	/* A numeric library that starts threads of its own takes the cores of the model we serve. */
+	setenv("OPENBLAS_NUM_THREADS", "1", 0);
+	setenv("OMP_NUM_THREADS", "1", 0);
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2)
+		return usage(stderr, EX_USAGE);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return usage(stdout, 0);
+	if (!strcmp(argv[1], "--version")) {
+		printf("oodd %s\n", PACKAGE_VERSION);
+		return 0;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (!strcmp(commands[i].name, argv[1]))
+			return commands[i].run(&commands[i], argc - 1, argv + 1);
+	return unknown(argv[1]);
 }

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Lines for programs and for people. Key order is fixed: a diff of two replays is a diff of what they found. */
+#include "events.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void put_text(struct buf *to, const char *key, const char *text)
+{
+	buf_format(to, ",\"%s\":", key);
+	if (text)
+		buf_json_text(to, text, strlen(text));
+	else
+		buf_text(to, "null");
+}
+
+static void put_time(struct buf *to, const char *key, int64_t us)
+{
+	char text[32];
+
+	put_text(to, key, us == TIME_NONE ? NULL : time_format(us, text, sizeof text));
+}
+
+static void put_number(struct buf *to, const char *key, double x)
+{
+	buf_format(to, ",\"%s\":", key);
+	buf_json_number(to, x);
+}
+
+static void put_whole(struct buf *to, const char *key, int64_t x)
+{
+	buf_format(to, ",\"%s\":%lld", key, (long long)x);
+}
+
+static void put_bool(struct buf *to, const char *key, bool x)
+{
+	buf_format(to, ",\"%s\":%s", key, x ? "true" : "false");
+}
+
+static void put_head(struct buf *to, const char *event, int64_t ts_us)
+{
+	buf_format(to, "{\"event\":\"%s\"", event);
+	put_time(to, "ts", ts_us);
+}
+
+static void put_stream(struct buf *to, const char *model, const char *version, int64_t start_us, int64_t end_us)
+{
+	put_text(to, "model", model);
+	put_text(to, "version", version);
+	put_time(to, "start", start_us);
+	put_time(to, "end", end_us);
+}
+
+struct digest window_digest(const struct window *w)
+{
+	struct digest d;
+
+	snprintf(d.text, sizeof d.text, "%016llx", (unsigned long long)hash_bytes(w->v, w->width * sizeof *w->v, (uint64_t)w->n));
+	return d;
+}
+
+void event_window(struct buf *to, const char *model, const char *version, const struct window *w)
+{
+	put_head(to, "window", w->end_us);
+	put_stream(to, model, version, w->start_us, w->end_us);
+	put_whole(to, "n", w->n);
+	put_whole(to, "flagged", w->n_flagged);
+	put_bool(to, "cut", w->cut);
+	put_text(to, "digest", window_digest(w).text);
+	buf_text(to, "}\n");
+}
+
+static void put_finding(struct buf *to, const struct finding *f)
+{
+	buf_text(to, "{\"name\":");
+	buf_json_text(to, f->name, strlen(f->name));
+	put_text(to, "kind", measure_kind_words[f->kind]);
+	put_bool(to, "judged", f->judged);
+	put_bool(to, "moved", f->moved);
+	put_bool(to, "latched", f->latched);
+	put_number(to, "log_e", f->log_e);
+	put_number(to, "log_m", f->log_m);
+	put_number(to, "psi", f->psi);
+	put_number(to, "ks", f->ks);
+	put_number(to, "w1", f->w1);
+	put_number(to, "js", f->js);
+	put_number(to, "before", f->before);
+	put_number(to, "after", f->after);
+	put_whole(to, "severity", f->severity);
+	put_text(to, "change", f->change);
+	buf_text(to, "}");
+}
+
+void event_signal(struct buf *to, const struct signal *s)
+{
+	put_head(to, "signal", s->end_us);
+	put_stream(to, s->model, s->version, s->start_us, s->end_us);
+	put_whole(to, "n", s->n);
+	put_whole(to, "flagged", s->n_flagged);
+	put_number(to, "flag_rate", s->flag_rate);
+	put_text(to, "state", signal_state_words[s->state]);
+	put_bool(to, "alarm", s->alarm);
+	put_bool(to, "fresh", s->fresh);
+	put_whole(to, "severity", s->severity);
+	put_number(to, "log_m", s->log_m);
+	put_number(to, "log_budget", s->log_budget);
+	put_time(to, "since", s->since_us);
+	put_text(to, "why", s->why);
+	buf_text(to, ",\"findings\":[");
+	for (size_t i = 0; i < s->n_findings; i++) {
+		if (i)
+			buf_text(to, ",");
+		put_finding(to, &s->findings[i]);
+	}
+	buf_text(to, "]}\n");
+}
+
+void event_alert(struct buf *to, const struct alert *a)
+{
+	alert_json(a, to);
+	buf_text(to, "\n");
+}
+
+static void put_tally(struct buf *to, const char *key, struct tally t)
+{
+	buf_format(to, "\"%s\":{\"records\":%lld,\"bytes\":%lld}", key, (long long)t.records, (long long)t.bytes);
+}
+
+void event_summary(struct buf *to, const struct counts *c, int64_t ts_us)
+{
+	struct tally gap = counts_gap(c);
+	bool first = true;
+
+	put_head(to, "summary", ts_us);
+	buf_text(to, ",");
+	put_tally(to, "read", c->read);
+	buf_text(to, ",");
+	put_tally(to, "scored", c->scored);
+	buf_text(to, ",");
+	put_tally(to, "late", c->late);
+	buf_text(to, ",");
+	put_tally(to, "in_flight", c->in_flight);
+	buf_text(to, ",\"rejected\":{");
+	for (int i = 0; i < REJECT_N; i++) {
+		if (!c->rejected[i].records && !c->rejected[i].bytes)
+			continue;
+		if (!first)
+			buf_text(to, ",");
+		put_tally(to, reject_words[i], c->rejected[i]);
+		first = false;
+	}
+	buf_text(to, "}");
+	put_whole(to, "flagged", c->flagged);
+	put_whole(to, "truncated_bytes_unread", c->truncated_bytes_unread);
+	put_bool(to, "balanced", !gap.records && !gap.bytes);
+	buf_text(to, "}\n");
+}
+
+static void text_tally(struct buf *to, const char *word, const char *help, struct tally t)
+{
+	buf_format(to, "  %-28s %12lld records %15lld bytes%s%s\n", word, (long long)t.records, (long long)t.bytes,
+		*help ? "   " : "", help);
+}
+
+void text_summary(struct buf *to, const struct counts *c)
+{
+	struct tally gap = counts_gap(c);
+
+	buf_text(to, "read = scored + rejected + late + in flight\n");
+	text_tally(to, "read", "", c->read);
+	text_tally(to, "scored", "", c->scored);
+	for (int i = 0; i < REJECT_N; i++)
+		if (c->rejected[i].records || c->rejected[i].bytes) {
+			char word[64];
+
+			snprintf(word, sizeof word, "rejected: %s", reject_words[i]);
+			text_tally(to, word, reject_helps[i], c->rejected[i]);
+		}
+	text_tally(to, "late", "", c->late);
+	text_tally(to, "in flight", "", c->in_flight);
+	if (gap.records || gap.bytes)
+		text_tally(to, "UNACCOUNTED", "a bug in oodd: please report it", gap);
+	buf_format(to, "  flagged %lld of the scored", (long long)c->flagged);
+	if (c->scored.records)
+		buf_format(to, " (%.2f %%)", 100.0 * (double)c->flagged / (double)c->scored.records);
+	if (c->truncated_bytes_unread)
+		buf_format(to, "; %lld bytes were truncated away or deleted unread", (long long)c->truncated_bytes_unread);
+	buf_text(to, "\n");
+}
+
+void text_signal(struct buf *to, const struct signal *s)
+{
+	char start[32], end[32];
+	int shown = 0;
+
+	buf_format(to, "%s .. %s %s%s%s %-8s n=%lld flagged=%lld", time_format(s->start_us, start, sizeof start),
+		time_format(s->end_us, end, sizeof end) + 11, s->model, *s->version ? " " : "", s->version,
+		signal_state_words[s->state], (long long)s->n, (long long)s->n_flagged);
+	if (s->state == SIGNAL_UNJUDGED)
+		buf_format(to, " (%s)", s->why ? s->why : "not enough data");
+	else
+		buf_format(to, " evidence=%.1f (alarm at %.1f)", s->log_m, s->log_budget);
+	if (s->alarm)
+		buf_format(to, " severity=%d", s->severity);
+	buf_text(to, "\n");
+	for (size_t i = 0; i < s->n_findings && s->alarm && shown < 5; i++)
+		if (s->findings[i].moved) {
+			buf_format(to, "    %s: %s%s\n", s->findings[i].name, s->findings[i].change, s->findings[i].latched ? "" : "  (new)");
+			shown++;
+		}
+}
+
+void text_alert(struct buf *to, const struct alert *a)
+{
+	char at[32];
+
+	buf_format(to, "%s ALERT %s %s [%s] %s\n", time_format(a->at_us, at, sizeof at), a->name, alert_state_words[a->state],
+		a->severity ? a->severity : "-", a->summary ? a->summary : "");
+	if (a->description && *a->description)
+		buf_format(to, "    %s\n", a->description);
+}

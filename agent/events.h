@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the pipeline says, as lines: JSON Lines for programs, text for a terminal. */
+#ifndef EVENTS_H
+#define EVENTS_H
+
+#include "base/buf.h"
+#include "model/alert.h"
+#include "model/counts.h"
+#include "model/signal.h"
+#include "model/window.h"
+
+/* Sixteen hex digits: equal digests, equal vectors. */
+struct digest {
+	char text[17];
+};
+struct digest window_digest(const struct window *w);
+
+/* Each appends one whole line. ts is the end of the window in event time.
+ * {"event":"window","ts","model","version","start","end","n","flagged","cut","digest"} */
+void event_window(struct buf *to, const char *model, const char *version, const struct window *w);
+/* {"event":"signal","ts","model","version","start","end","n","flagged","flag_rate","state","alarm","fresh","severity",
+ *  "log_m","log_budget","since","why","findings":[{"name","kind","judged","moved","latched","log_e","log_m","psi","ks","w1","js",
+ *  "before","after","severity","change"}]} */
+void event_signal(struct buf *to, const struct signal *s);
+/* {"event":"alert","ts","state":"firing"|"resolved","name","model","version","summary",...}: see alert_json. */
+void event_alert(struct buf *to, const struct alert *a);
+/* {"event":"summary","ts","read":{"records","bytes"},"scored","late","in_flight","rejected":{reason:{}},"flagged",
+ *  "truncated_bytes_unread","balanced":true} and the same in words. */
+void event_summary(struct buf *to, const struct counts *c, int64_t ts_us);
+void text_summary(struct buf *to, const struct counts *c);
+/* For people: what a signal or an alert says, in one to a few lines. */
+void text_signal(struct buf *to, const struct signal *s);
+void text_alert(struct buf *to, const struct alert *a);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From tails to the pipeline while the agent runs: reads the file whose records are the oldest, has chunks worked on by the
+ * thread pool, applies them in the order in which they were read, and tells the tails what was dealt with. */
+#ifndef FEED_H
+#define FEED_H
+
+#include "pipeline.h"
+#include "input/tail.h"
+
+#include <uv.h>
+
+struct feed;
+
+/* on_applied: called on the loop thread after every chunk that was applied. known: positions from the store, of all sources. */
+int feed_open(uv_loop_t *loop, const struct config *config, struct pipeline *p, const struct position *known, size_t n_known,
+	bool rebooted, void (*on_applied)(void *context, size_t bytes), void *context, struct feed **ret, struct error *e);
+/* Nothing may be under way: feed_pause, then wait until feed_under_way is 0. Accepts NULL. */
+void feed_close(struct feed *f);
+/* Stop and start reading; what is under way goes on. */
+void feed_pause(struct feed *f);
+void feed_resume(struct feed *f);
+size_t feed_under_way(const struct feed *f);
+/* Nothing unread and nothing under way: silence of a stream is its own. */
+bool feed_quiet(const struct feed *f);
+/* Positions into the transaction. */
+void feed_save(struct feed *f, struct txn *t);
+/* Losses that the tails know of go into the sources' counts. */
+void feed_counts(struct feed *f);
+/* Files followed and bytes known and unread, of all sources. */
+void feed_stats(const struct feed *f, struct tail_stats *ret);
+
+#endif

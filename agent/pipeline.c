@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The order of the stages. pipeline_work is the left half: decode, route, score, calibrate; it may run on any thread, since
+ * all it shares is const. pipeline_apply is the right half: rows into windows, closed windows to the judge, signals to the
+ * rules, alerts out; it runs on the loop thread, chunk after chunk in reading order, and every decision in it depends on the
+ * sequence of records alone, never on where chunks were cut: hence replay equals run. */
+#include "pipeline.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "score/count.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RULES_KEY "all"
+
+enum { PEEK_BYTES = 64 * 1024, SAMPLE_BYTES = 16 * 1024, STRANGERS_NAMED = 100 };
+
+/* A (model, version) that no reference knows: said once, then only counted. */
+struct stranger {
+	char *model, *version;
+};
+
+struct pipeline {
+	const struct config *config;
+	enum pipeline_parts parts;
+	struct pipeline_sinks sinks;
+	struct streams streams;
+	struct rules *rules;             /* NULL without */
+	bool rules_moved;
+	struct counts *counts;           /* one for each source */
+	bool *counts_moved;
+	struct decoder **peekers;        /* one for each source, made when first wanted */
+	struct decoded peeked;
+	struct chunk *idle;              /* chunks to be used again */
+	struct stranger strangers[STRANGERS_NAMED];
+	size_t n_strangers;
+};
+
+static int rules_of(const struct config *config, struct rules **ret, struct buf *errors)
+{
+	const char **endpoints = mem_zero(config->n_endpoints, sizeof *endpoints);
+	struct rules_options o = {
+		.files = (const char *const *)config->rules, .n_files = config->n_rules, .endpoints = endpoints,
+		.n_endpoints = config->n_endpoints, .memory = (size_t)config->rule_memory, .cpu_us = config->rule_cpu_us,
+	};
+	int status;
+
+	for (size_t i = 0; i < config->n_endpoints; i++)
+		endpoints[i] = config->endpoints[i].name;
+	status = rules_open(&o, ret, errors);
+	free(endpoints);
+	return status;
+}
+
+struct pipeline *pipeline_open(const struct config *config, const struct plugins *plugins, const struct pipeline_sinks *sinks,
+	enum pipeline_parts parts, struct buf *errors)
+{
+	struct pipeline *p = mem_zero(1, sizeof *p);
+	size_t mistakes = 0;
+
+	p->config = config;
+	p->parts = parts;
+	p->sinks = *sinks;
+	p->counts = mem_zero(config->n_sources, sizeof *p->counts);
+	p->counts_moved = mem_zero(config->n_sources, sizeof *p->counts_moved);
+	p->peekers = mem_zero(config->n_sources, sizeof(struct decoder *));
+	decoded_init(&p->peeked);
+	if (parts >= PIPELINE_SCORE)
+		mistakes += streams_open(config, plugins, &p->streams, errors);
+	if (parts >= PIPELINE_ALL && rules_of(config, &p->rules, errors))
+		mistakes++;
+	if (!mistakes)
+		return p;
+	pipeline_close(p);
+	return NULL;
+}
+
+static void chunk_free(struct pipeline *p, struct chunk *c)
+{
+	(void)p;
+	for (size_t i = 0; i < c->n_room; i++)
+		scored_done(&c->scored[i]);
+	free(c->scored);
+	free(c->streams);
+	scorer_space_done(&c->space);
+	decoded_done(&c->decoded);
+	decoder_close(c->decoder);
+	free(c->at);
+	free(c);
+}
+
+void pipeline_close(struct pipeline *p)
+{
+	struct chunk *next;
+
+	if (!p)
+		return;
+	for (struct chunk *c = p->idle; c; c = next) {
+		next = c->next;
+		chunk_free(p, c);
+	}
+	for (size_t i = 0; i < p->config->n_sources; i++)
+		decoder_close(p->peekers[i]);
+	for (size_t i = 0; i < p->n_strangers; i++) {
+		free(p->strangers[i].model);
+		free(p->strangers[i].version);
+	}
+	decoded_done(&p->peeked);
+	rules_close(p->rules);
+	streams_close(&p->streams);
+	free(p->peekers);
+	free(p->counts_moved);
+	free(p->counts);
+	free(p);
+}
+
+const struct streams *pipeline_streams(const struct pipeline *p)
+{
+	return &p->streams;
+}
+
+struct rules *pipeline_rules(struct pipeline *p)
+{
+	return p->rules;
+}
+
+/* Left half: work on a chunk, on any thread. */
+
+static struct decoder *decoder_for(const struct pipeline *p, size_t source)
+{
+	struct decoder *d = decoder_open(&p->config->sources[source].decode);
+
+	for (size_t i = 0; i < p->streams.n; i++) {
+		const struct stream *s = &p->streams.at[i];
+
+		decoder_shape(d, s->model, s->version, s->reference->n_logits, s->reference->n_embedding);
+	}
+	return d;
+}
+
+struct chunk *chunk_take(struct pipeline *p, size_t source, size_t room)
+{
+	struct chunk **at = &p->idle, *c;
+
+	/* One of the same source remembers the shape of its records. */
+	while (*at && (*at)->source != source)
+		at = &(*at)->next;
+	c = *at;
+	if (c) {
+		*at = c->next;
+		c->next = NULL;
+	} else {
+		c = mem_zero(1, sizeof *c);
+		c->source = source;
+		c->decoder = decoder_for(p, source);
+		scorer_space_init(&c->space);
+		decoded_init(&c->decoded);
+	}
+	if (c->room < room) {
+		free(c->at);
+		c->at = mem_aligned(room);
+		c->room = room;
+	}
+	c->n = 0;
+	c->skipping = c->final = false;
+	return c;
+}
+
+void chunk_give(struct pipeline *p, struct chunk *c)
+{
+	c->next = p->idle;
+	p->idle = c;
+}
+
+static void chunk_batches(struct chunk *c, size_t n)
+{
+	if (n <= c->n_room)
+		return;
+	c->scored = mem_grow(c->scored, n, sizeof *c->scored);
+	c->streams = mem_grow(c->streams, n, sizeof(struct stream *));
+	for (size_t i = c->n_room; i < n; i++)
+		scored_init(&c->scored[i]);
+	c->n_room = n;
+}
+
+void pipeline_work(struct pipeline *p, struct chunk *c)
+{
+	decoded_reset(&c->decoded);
+	decoder_run(c->decoder, c->at, c->n, c->offset, c->skipping, c->final, &c->decoded);
+	chunk_batches(c, c->decoded.n_batches);
+	for (size_t i = 0; i < c->decoded.n_batches; i++) {
+		const struct batch *b = c->decoded.batches[i];
+
+		c->streams[i] = streams_find(&p->streams, b->model, b->version);
+		if (c->streams[i])
+			scorer_run(c->streams[i]->scorer, &c->space, b, &c->scored[i]);
+	}
+}
+
+int64_t pipeline_peek(struct pipeline *p, size_t source, const char *at, size_t n)
+{
+	const char *newline = p->config->sources[source].decode.format == FORMAT_JSONL ? memchr(at, '\n', n) : NULL;
+
+	if (newline)
+		n = (size_t)(newline - at) + 1;
+	if (!p->peekers[source])
+		p->peekers[source] = decoder_open(&p->config->sources[source].decode);
+	decoded_reset(&p->peeked);
+	decoder_run(p->peekers[source], at, newline || n < PEEK_BYTES ? n : PEEK_BYTES, 0, false, false, &p->peeked);
+	return p->peeked.first_us;
+}
+
+size_t pipeline_whole(const struct pipeline *p, size_t source, const char *at, size_t n)
+{
+	const char *newline;
+
+	if (p->config->sources[source].decode.format != FORMAT_JSONL)
+		return 0;
+	newline = memrchr(at, '\n', n);
+	return newline ? (size_t)(newline - at) + 1 : 0;
+}
+
+const struct decode_options *pipeline_decode_options(const struct pipeline *p, size_t source)
+{
+	return &p->config->sources[source].decode;
+}
+
+/* Right half: apply, on the loop thread. */
+
+static void alert_out(void *context, const struct alert *a)
+{
+	struct pipeline *p = context;
+
+	if (p->sinks.on_alert)
+		p->sinks.on_alert(p->sinks.context, a);
+}
+
+static void window_closed(struct pipeline *p, struct stream *s, struct window *w)
+{
+	struct signal signal;
+
+	s->moved = true;
+	if (p->sinks.on_window)
+		p->sinks.on_window(p->sinks.context, s, w);
+	judge_window(s->judge, w, &signal);
+	if (p->sinks.on_signal)
+		p->sinks.on_signal(p->sinks.context, &signal);
+	if (p->rules) {
+		rules_signal(p->rules, &signal, alert_out, p);
+		p->rules_moved = true;
+	}
+	signal_done(&signal);
+}
+
+static void windows_handed_out(struct pipeline *p, struct stream *s)
+{
+	struct window w;
+
+	while (windows_due(s->windows, &w)) {
+		window_closed(p, s, &w);
+		window_done(&w);
+	}
+}
+
+static bool stranger_known(struct pipeline *p, const char *model, const char *version)
+{
+	for (size_t i = 0; i < p->n_strangers; i++)
+		if (!strcmp(p->strangers[i].model, model) && !strcmp(p->strangers[i].version, version))
+			return true;
+	if (p->n_strangers < STRANGERS_NAMED)
+		p->strangers[p->n_strangers++] = (struct stranger){mem_copy_text(model), mem_copy_text(version)};
+	return p->n_strangers == STRANGERS_NAMED;
+}
+
+/* Rows of a stream that has no reference: counted, and said once. */
+static void apply_stranger(struct pipeline *p, struct counts *counts, const struct batch *b)
+{
+	bool named = config_model(p->config, b->model) != NULL;
+	struct tally *to = &counts->rejected[named ? REJECT_NO_REFERENCE : REJECT_NO_STREAM];
+
+	for (size_t i = 0; i < b->n; i++) {
+		to->records++;
+		to->bytes += b->length[i];
+	}
+	if (stranger_known(p, b->model, b->version))
+		return;
+	log_warning("pipeline", named ? "no reference for this version of the model: its records are counted, not scored"
+				      : "the configuration names no such model: its records are counted, not scored",
+		"model", log_s(b->model), "version", log_s(b->version));
+}
+
+static char *text_copy(struct text t)
+{
+	return t.at ? mem_copy_span(t.at, t.n) : NULL;
+}
+
+static void sample_row(struct pipeline *p, const struct chunk *c, const struct stream *s, const struct batch *b,
+	const struct scored *scored, size_t row)
+{
+	size_t n = b->length[row] < SAMPLE_BYTES ? b->length[row] : SAMPLE_BYTES;
+	struct sample sample = {
+		.model = s->model, .version = s->version, .time_us = b->time_us[row], .p = scored->fused[row],
+		.id = text_copy(b->id[row]), .prediction = text_copy(b->prediction[row]),
+		.record = c->at + (b->offset[row] - c->offset), .n_record = n,
+	};
+
+	p->sinks.on_sample(p->sinks.context, s, &sample);
+	free(sample.id);
+	free(sample.prediction);
+}
+
+/* Where a row counts: its window, or why in none. */
+static struct tally *row_tally(struct counts *counts, int pushed)
+{
+	return !pushed ? &counts->scored : pushed == -ERANGE ? &counts->rejected[REJECT_FUTURE] : &counts->late;
+}
+
+static void apply_rows(struct pipeline *p, struct chunk *c, struct stream *s, const struct batch *b,
+	const struct scored *scored, int64_t hold_us)
+{
+	struct counts *counts = &p->counts[c->source];
+	int64_t reached_us = TIME_NONE;
+
+	for (size_t i = 0; i < b->n; i++) {
+		struct window *w;
+		struct tally *to;
+		int pushed;
+
+		/* Other files may be further on than this one: its own progress holds windows open for it, too. */
+		if (b->time_us[i] > reached_us)
+			reached_us = b->time_us[i];
+		pushed = windows_push(s->windows, b->time_us[i], reached_us < hold_us ? reached_us : hold_us, &w);
+		to = row_tally(counts, pushed);
+
+		to->records++;
+		to->bytes += b->length[i];
+		if (pushed)
+			continue;
+		scored_count(scored, i, w);
+		if (scored->flagged[i]) {
+			counts->flagged++;
+			if (p->sinks.on_sample)
+				sample_row(p, c, s, b, scored, i);
+		}
+	}
+	windows_touch(s->windows, clock_monotonic_us());
+	s->moved = true;
+	windows_handed_out(p, s);
+}
+
+/* Rows of all streams in the order of the file. */
+static void rows_out(struct pipeline *p, const struct chunk *c)
+{
+	size_t n = c->decoded.n_batches, *row = mem_zero(n, sizeof *row);
+
+	for (;;) {
+		size_t first = n;
+
+		for (size_t i = 0; i < n; i++) {
+			const struct batch *b = c->decoded.batches[i];
+
+			if (c->streams[i] && row[i] < b->n &&
+				(first == n || b->offset[row[i]] < c->decoded.batches[first]->offset[row[first]]))
+				first = i;
+		}
+		if (first == n)
+			break;
+		p->sinks.on_row(p->sinks.context, c->streams[first], c->decoded.batches[first], &c->scored[first], row[first]++);
+	}
+	free(row);
+}
+
+static void apply_batch(struct pipeline *p, struct chunk *c, size_t i, int64_t hold_us)
+{
+	struct counts *counts = &p->counts[c->source];
+	const struct batch *b = c->decoded.batches[i];
+
+	if (p->parts == PIPELINE_DECODE)
+		p->sinks.on_batch(p->sinks.context, b);
+	else if (!c->streams[i])
+		apply_stranger(p, counts, b);
+	else if (p->parts == PIPELINE_ALL)
+		apply_rows(p, c, c->streams[i], b, &c->scored[i], hold_us);
+}
+
+void pipeline_apply(struct pipeline *p, struct chunk *c, int64_t hold_us)
+{
+	counts_add(&p->counts[c->source], &c->decoded.counts);
+	p->counts_moved[c->source] = true;
+	if (p->sinks.on_reject)
+		for (size_t i = 0; i < c->decoded.n_rejects; i++)
+			p->sinks.on_reject(p->sinks.context, c->source, c->path, &c->decoded.rejects[i]);
+	if (p->sinks.on_row)
+		rows_out(p, c);
+	for (size_t i = 0; i < c->decoded.n_batches; i++)
+		if (c->decoded.batches[i]->n)
+			apply_batch(p, c, i, hold_us);
+}
+
+void pipeline_idle(struct pipeline *p, int64_t monotonic_us)
+{
+	for (size_t i = 0; i < p->streams.n; i++) {
+		struct stream *s = &p->streams.at[i];
+
+		if (windows_idle(s->windows, monotonic_us, s->config->idle_us))
+			windows_handed_out(p, s);
+	}
+}
+
+void pipeline_flush(struct pipeline *p)
+{
+	for (size_t i = 0; i < p->streams.n; i++) {
+		windows_flush(p->streams.at[i].windows);
+		windows_handed_out(p, &p->streams.at[i]);
+	}
+}
+
+struct counts *pipeline_counts(struct pipeline *p, size_t source)
+{
+	return &p->counts[source];
+}
+
+void pipeline_total(const struct pipeline *p, struct counts *ret)
+{
+	*ret = (struct counts){0};
+	for (size_t i = 0; i < p->config->n_sources; i++)
+		counts_add(ret, &p->counts[i]);
+}
+
+/* The state between windows, into the one transaction and back. */
+
+static void save_stream(struct stream *s, struct txn *t)
+{
+	struct buf blob = BUF_EMPTY;
+
+	windows_pack(s->windows, s->reference->hash, &blob);
+	txn_put_state(t, STATE_WINDOW, s->key, blob.at, blob.n);
+	buf_clear(&blob);
+	judge_pack(s->judge, &blob);
+	txn_put_state(t, STATE_JUDGE, s->key, blob.at, blob.n);
+	buf_done(&blob);
+	s->moved = false;
+}
+
+void pipeline_save(struct pipeline *p, struct txn *t)
+{
+	for (size_t i = 0; i < p->streams.n; i++)
+		if (p->streams.at[i].moved)
+			save_stream(&p->streams.at[i], t);
+	for (size_t i = 0; i < p->config->n_sources; i++)
+		if (p->counts_moved[i]) {
+			txn_put_counts(t, p->config->sources[i].name, &p->counts[i]);
+			p->counts_moved[i] = false;
+		}
+	if (p->rules && p->rules_moved) {
+		struct buf blob = BUF_EMPTY;
+
+		rules_pack(p->rules, &blob);
+		txn_put_state(t, STATE_RULE, RULES_KEY, blob.at, blob.n);
+		buf_done(&blob);
+		p->rules_moved = false;
+	}
+}
+
+static struct stream *stream_of_key(struct pipeline *p, const char *key)
+{
+	for (size_t i = 0; i < p->streams.n; i++)
+		if (!strcmp(p->streams.at[i].key, key))
+			return &p->streams.at[i];
+	return NULL;
+}
+
+static int load_windows(void *context, const char *key, const void *at, size_t n)
+{
+	struct stream *s = stream_of_key(context, key);
+	struct windows *windows;
+	struct error e = {0};
+
+	if (!s)
+		return 0;
+	if (windows_unpack(at, n, s->reference->hash, &windows, &e)) {
+		log_warning("pipeline", "open windows of before do not fit the reference of now; they are dropped, counting begins anew",
+			"stream", log_s(key), "error", log_s(e.text));
+		return 0;
+	}
+	windows_touch(windows, clock_monotonic_us());
+	windows_close(s->windows);
+	s->windows = windows;
+	return 0;
+}
+
+static int load_judge(void *context, const char *key, const void *at, size_t n)
+{
+	struct stream *s = stream_of_key(context, key);
+	struct error e = {0};
+
+	if (s && judge_unpack(s->judge, at, n, &e))
+		log_warning("pipeline", "evidence of before does not fit the reference of now; it is dropped, watching begins anew",
+			"stream", log_s(key), "error", log_s(e.text));
+	return 0;
+}
+
+static int load_rules(void *context, const char *key, const void *at, size_t n)
+{
+	struct pipeline *p = context;
+	struct error e = {0};
+
+	if (!strcmp(key, RULES_KEY) && p->rules && rules_unpack(p->rules, at, n, &e))
+		log_warning("pipeline", "the state of the rules cannot be read; alerts begin anew", "error", log_s(e.text));
+	return 0;
+}
+
+int pipeline_load(struct pipeline *p, struct store *s, struct error *e)
+{
+	int status = store_each_state(s, STATE_WINDOW, load_windows, p, e);
+
+	if (!status)
+		status = store_each_state(s, STATE_JUDGE, load_judge, p, e);
+	if (!status)
+		status = store_each_state(s, STATE_RULE, load_rules, p, e);
+	for (size_t i = 0; i < p->config->n_sources && !status; i++)
+		status = store_counts(s, p->config->sources[i].name, &p->counts[i], e);
+	return status;
+}
