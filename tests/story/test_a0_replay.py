@@ -94,7 +94,7 @@ def test_hostile_lines_are_counted_under_their_reasons(home, events):
         b'{"ts":"2026-03-01T19:25:41Z","model":"clinc-intent","version":"9"}\n': "no_reference",
         b"\n": "blank",
         b'{"a":"' + b"x" * (1 << 20) + b'"}\n': "too_long",
-        b"[" * 100 + b"]" * 100 + b"\n": "not_object",
+        b"[" * 100 + b"]" * 100 + b"\n": "too_deep",
     }
     lines = good[:100] + list(bad) + good[100:]
     (home.path / "hostile.jsonl").write_bytes(b"".join(lines) + b'{"ts":"2026-03')

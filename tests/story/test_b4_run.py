@@ -1,0 +1,185 @@
+"""The agent while it runs: it follows, says what matters, reloads, ends; and what it says when something is broken."""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from oodd import BUILD, Home, OODD, Webhook, sample, wait_for
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    h = Home(tmp_path_factory.mktemp("reference"))
+    h.fit()
+    return h.path / "intent.ref"
+
+
+@pytest.fixture
+def home(tmp_path, reference):
+    h = Home(tmp_path, model_extra=', idle = "2s"', extra='commit = "100ms"')
+    h.fit(reference)
+    return h
+
+
+def text(home):
+    return (home.path / "agent.log").read_text()
+
+
+class running:
+    "The agent for the length of a `with`; it must end with 0 on SIGTERM."
+
+    def __init__(self, home):
+        self.home = home
+
+    def __enter__(self):
+        log = self.home.path / "agent.log"
+        before = text(self.home).count(" agent: running") if log.exists() else 0
+        self.agent = self.home.start()
+        wait_for(lambda: text(self.home).count(" agent: running") > before, 20)
+        return self.agent
+
+    def __exit__(self, kind, value, trace):
+        self.agent.terminate()
+        assert self.agent.wait(20) == 0 or kind, text(self.home)[-3000:]
+
+
+def test_it_follows_and_delivers(tmp_path, reference):
+    hook = Webhook()
+    home = Home(tmp_path, url=hook.url, extra='commit = "100ms"')
+    home.fit(reference)
+    with running(home):
+        with open(home.log, "ab", buffering=0) as log:
+            for line in sample("stream"):
+                log.write(line)
+        assert hook.arrived.wait(20)
+    headers, body = hook.got[0]
+    event = json.loads(body)
+    assert headers["Content-Type"].startswith("application/cloudevents+json")
+    assert event["specversion"] == "1.0" and event["data"]["name"] == "Shifted" and event["data"]["state"] == "firing"
+    assert re.search(r"read +1600 records", text(home)) and "UNACCOUNTED" not in text(home)
+
+
+def test_after_a_stop_it_goes_on_where_it_was(home):
+    lines = sample("stream")
+    for piece in (lines[:500], lines[500:1100], lines[1100:]):
+        with running(home):
+            with open(home.log, "ab", buffering=0) as log:
+                log.write(b"".join(piece))
+            time.sleep(1)
+    assert re.findall(r"read +(\d+) records", text(home)) == ["500", "1100", "1600"]
+
+
+def test_hup_reloads_and_a_bad_configuration_is_refused(home):
+    with running(home) as agent:
+        good = home.config.read_text()
+        home.config.write_text(good.replace("window =", "windw ="))
+        agent.send_signal(signal.SIGHUP)
+        wait_for(lambda: "reload refused" in text(home))
+        assert re.search(r"oodd\.lua:\d+.*unknown key 'windw'.*window", text(home))
+        home.config.write_text(good.replace('lateness = "30s"', 'lateness = "45s"'))
+        agent.send_signal(signal.SIGHUP)
+        wait_for(lambda: re.search(r"agent: reloaded", text(home)))
+        with open(home.log, "ab", buffering=0) as log:
+            log.write(b"".join(sample("stream")[:100]))
+        time.sleep(1)
+    assert re.search(r"read +100 records", text(home))
+
+
+def test_reloads_under_load_lose_nothing(home):
+    lines = sample("stream")
+    with running(home) as agent:
+        with open(home.log, "ab", buffering=0) as log:
+            for i in range(0, len(lines), 20):
+                log.write(b"".join(lines[i:i + 20]))
+                if i % 200 == 0:
+                    agent.send_signal(signal.SIGHUP)
+                time.sleep(.01)
+        time.sleep(1)
+    assert text(home).count("agent: reloaded") >= 3
+    assert re.search(r"read +1600 records", text(home)) and re.search(r"scored +1600 records", text(home))
+
+
+def test_a_second_agent_on_the_same_state_is_refused(home):
+    with running(home):
+        done = home.run("run", check=False)
+        assert done.returncode == 73 and "another oodd" in done.stderr
+
+
+@pytest.mark.parametrize("how, want", [
+    (lambda b: b"", "empty"), (lambda b: b[:1000], ""), (lambda b: b[:500] + b"\xff" + b[501:], ""), (lambda b: b"hello", ""),
+])
+def test_a_broken_reference_is_named(home, how, want):
+    ref = home.path / "intent.ref"
+    ref.write_bytes(how(ref.read_bytes()))
+    done = home.run("check", check=False)
+    assert done.returncode == 78 and "intent.ref" in done.stderr and 'model "clinc-intent"' in done.stderr, done.stderr
+    assert home.run("run", check=False).returncode == 78
+
+
+def test_a_corrupt_database_is_set_aside(home):
+    with running(home):
+        pass
+    db = home.path / "state" / "oodd.db"
+    db.write_bytes(b"this is no database" * 1000)
+    with running(home):
+        pass
+    assert list((home.path / "state").glob("oodd.db.corrupt-*")), text(home)[-2000:]
+
+
+def test_a_world_writable_plugin_is_refused_and_the_rest_loads(home):
+    plugins = home.path / "plugins"
+    plugins.mkdir(mode=0o755)
+    shutil.copy(BUILD / "plugins" / "null.so", plugins / "open.so")
+    (plugins / "open.so").chmod(0o777)
+    (plugins / "garbage.so").write_bytes(b"\x7fELF garbage")
+    done = subprocess.run([OODD, "plugin", "list"], capture_output=True, text=True, env={**os.environ, "OODD_PLUGIN_PATH": str(plugins)})
+    assert "open.so" in done.stderr and "can be written by everybody" in done.stderr and "garbage.so" in done.stderr
+    assert "energy" in done.stdout and "mahalanobis" in done.stdout
+
+
+def test_a_bad_rule_is_named(home):
+    (home.path / "rules.d" / "b.lua").write_text('alert "X" { on = "signal", wen = function(s) return true end }')
+    done = home.run("check", check=False)
+    assert done.returncode == 78 and re.search(r"b\.lua:1: .*wen.*when", done.stderr), done.stderr
+
+
+def test_a_rule_that_fails_raises_its_own_alert_and_the_others_run(home):
+    (home.path / "stream.jsonl").write_bytes(b"".join(sample("stream")))
+    (home.path / "rules.d" / "b.lua").write_text('alert "X" { on = "signal", when = function(s) return s.nonsense > 1 end }')
+    alerts = [e for e in home.events(home.path / "stream.jsonl") if e["event"] == "alert"]
+    names = {a["name"] for a in alerts}
+    assert "OoddRuleError" in names and "Shifted" in names
+
+
+def test_rejected_records_stand_in_the_dead_letter_file(home):
+    with running(home):
+        with open(home.log, "ab", buffering=0) as log:
+            log.write(sample("stream")[0] + b'{"broken": \n' + sample("stream")[1])
+        wait_for(lambda: list((home.path / "state").glob("dead-*.jsonl")))
+        time.sleep(.5)
+    dead = [json.loads(line) for line in (home.path / "state" / "dead-intents.jsonl").read_text().splitlines()]
+    assert len(dead) == 1 and dead[0]["reason"] == "syntax" and dead[0]["offset"] == len(sample("stream")[0])
+
+
+def test_logrotate_create_and_copytruncate(home):
+    if not shutil.which("logrotate"):
+        pytest.skip("logrotate is not installed")
+    lines = sample("stream")
+    conf = home.path / "logrotate.conf"
+    with running(home):
+        for how, part in (("create 0644", lines[:400]), ("copytruncate", lines[400:800]), ("create 0644", lines[800:])):
+            conf.write_text(f"{home.log} {{\n  rotate 20\n  su root root\n  {how}\n}}\n" if os.getuid() == 0 else
+                            f"{home.log} {{\n  rotate 20\n  {how}\n}}\n")
+            conf.chmod(0o644)
+            with open(home.log, "ab", buffering=0) as log:
+                log.write(b"".join(part))
+            time.sleep(1)  # copytruncate loses what is unread when it truncates: that is logrotate's, and counted
+            subprocess.run(["logrotate", "-f", "-s", home.path / "rotate.state", conf], check=True)
+        time.sleep(2)
+    assert re.search(r"read +1600 records", text(home)), text(home)[-2000:]
+    assert re.search(r"scored +1600 records", text(home))
