@@ -60,14 +60,31 @@ def make(path, n, seed, first_row):
                     ",".join("%.9g" % v for v in x[i]), ",".join("%.6g" % v for v in z[i]), z[i].argmax(), p[i].max(), row % 7))
 
 
-def measured(command, **kwargs):
+def watched(process, done=lambda: False):
+    """CPU seconds and peak RSS in MB of a whole process, until it ends or is done. The peak is sampled: what the kernel says at
+    the end (ru_maxrss) counts the Python that forked it, too."""
+    peak = 0
+    while not done():
+        try:
+            peak = max([peak] + [int(line.split()[1]) for line in open(f"/proc/{process.pid}/status") if line.startswith("VmHWM")])
+        except OSError:
+            break
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            return status, usage.ru_utime + usage.ru_stime, peak / 1024
+        time.sleep(.002)
+    process.terminate()
+    _, status, usage = os.wait4(process.pid, 0)
+    return status, usage.ru_utime + usage.ru_stime, peak / 1024
+
+
+def measured(command):
     "CPU seconds, wall seconds, peak RSS in MB of a whole process."
     begin = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, **kwargs)
-    _, status, usage = os.wait4(process.pid, 0)
+    status, cpu, rss = watched(subprocess.Popen(command, stdout=subprocess.DEVNULL))
     if status:
         sys.exit(f"bench: {command[0]} ended with {status}")
-    return usage.ru_utime + usage.ru_stime, time.monotonic() - begin, usage.ru_maxrss / 1024
+    return cpu, time.monotonic() - begin, rss
 
 
 def rsyslog(home, last):
@@ -77,12 +94,9 @@ def rsyslog(home, last):
     (home / "rsyslog.conf").write_text(RSYSLOG.format(home=home, last=last))
     begin = time.monotonic()
     process = subprocess.Popen(["rsyslogd", "-n", "-f", home / "rsyslog.conf", "-i", home / "rsyslog/pid"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (home / "rsyslog/done").exists() and time.monotonic() - begin < 120 and process.poll() is None:
-        time.sleep(.05)
-    arrived = (home / "rsyslog/done").exists()
-    process.terminate()
-    _, _, usage = os.wait4(process.pid, 0)
-    return (usage.ru_utime + usage.ru_stime if arrived else None), time.monotonic() - begin, usage.ru_maxrss / 1024
+    done = home / "rsyslog/done"
+    _, cpu, rss = watched(process, lambda: done.exists() or time.monotonic() - begin > 120)
+    return (cpu if done.exists() else None), time.monotonic() - begin, rss
 
 
 PYTHON = r"""
