@@ -6,8 +6,9 @@
  * record is given up at its first byte, and the bytes behind it are passed over, one by one, until a map that begins
  * with one of the keys the pointers name decodes into a row. What was passed over is syntax, in bytes but not in records.
  *
- *     [ half a record | whole record ...     the half swallows the beginning of the whole one as its own value or key,
- *       ^given up       ^step found again    which shows at the next key that is not text */
+ *     [ half a record | whole record ...     the half swallows the beginning of the whole one as its own value or key, which
+ *       ^given up       ^step found again    shows: at a key that is a map, or where the half is refused and a record begins
+ *                                            inside it and ends behind it */
 #include "input/decode_private.h"
 
 #include <assert.h>
@@ -508,6 +509,12 @@ static const char *place_read(struct cursor *c, const char *p, const struct plac
 	return end ? end : value_skip(c, p, &i);
 }
 
+/* Keys are text. A number is one too in msgpack, though it names nothing of ours; a map or a list never is in a log. */
+static bool key_sound(const struct cursor *c, const struct item *key)
+{
+	return key->kind == ITEM_STR || (c->depth > 1 && key->kind < ITEM_EXT);
+}
+
 /* The key at p, at position *i or wherever. Not text: NULL without a fault, *ret_value behind it. */
 static struct key *key_read(struct cursor *c, const char *p, const struct level *l, size_t *i, struct key *once,
 	const char **ret_value)
@@ -527,6 +534,8 @@ static struct key *key_read(struct cursor *c, const char *p, const struct level 
 		return k;
 	}
 	*ret_value = item_read(c, p, &text);
+	if (*ret_value && !key_sound(c, &text))
+		*ret_value = wrong(c, WRONG_STEP, p);
 	if (*ret_value)
 		*ret_value = value_skip(c, *ret_value, &text);
 	if (!*ret_value || text.kind != ITEM_STR)
@@ -547,8 +556,7 @@ static const char *member_read(struct cursor *c, const char *p, struct key *k, u
 	return p ? value_skip(c, p, &i) : NULL;
 }
 
-/* Members of a map, p behind its head. A key that is not text has no name: in the record itself that is the sign of a step
- * lost, further in its value is passed over. */
+/* Members of a map, p behind its head. */
 static const char *map_read(struct cursor *c, const char *p, uint32_t n, const struct level *l)
 {
 	struct shapes *shapes = &c->d->json.shapes;
@@ -558,11 +566,9 @@ static const char *map_read(struct cursor *c, const char *p, uint32_t n, const s
 		return wrong(c, WRONG_DEEP, p);
 	c->depth++;
 	for (size_t i = 0; p && n; i++, n--) {
-		const char *value = NULL, *begin = p;
+		const char *value = NULL;
 		struct key *k = key_read(c, p, l, &i, &once, &value);
 
-		if (value && !k && c->depth == 1)
-			value = wrong(c, WRONG_STEP, begin);
 		p = value ? member_read(c, value, k, l->flat) : NULL;
 		if (k == &once)
 			key_forget(shapes, &once);
@@ -747,6 +753,55 @@ static void value_reject(const struct run *r, const char *p, size_t n, size_t th
 	decoded_reject(r->to, p, r->offset + (uint64_t)(p - r->at), n, there, w->reason, "%s", w->text);
 }
 
+/* Does a record begin inside the refused value at p and end behind its `end`? Then it was no value, and the record (whose row is
+ * taken) goes up to *ret_end. *ret_cut: that cannot be told before more of the chunk is here. */
+static const char *step_inside(const struct run *r, const char *p, const char *end, const char **ret_end, bool *ret_cut)
+{
+	struct why w;
+
+	*ret_cut = false;
+	for (const char *q = p + 1, *behind; q < end; q = behind) {
+		struct cursor c = {.d = r->d, .end = r->end};
+		enum sign sign = record_sign(r, q);
+
+		behind = q + 1;
+		*ret_cut = sign == SIGN_CUT && !r->final && sign_near(r, q);
+		if (*ret_cut)
+			return NULL;
+		if (sign != SIGN_YES)
+			continue;
+		*ret_end = value_end(&c, q);
+		if (*ret_end && *ret_end <= end)
+			behind = *ret_end - q > LOOKED_AT_MOST ? *ret_end : q + 1;
+		else if (*ret_end && record_read(r, q, ret_end, &w) == GOT_ROW)
+			return q;
+		else if (c.wrong == WRONG_SHORT && !r->final && (size_t)(r->end - q) < r->d->options.longest) {
+			*ret_cut = true;
+			return NULL;
+		}
+	}
+	return NULL;
+}
+
+/* A value that is no record. Returns where to go on; NULL: not before there is more. */
+static const char *value_refused(struct run *r, const char *p, const char *end, const struct why *w)
+{
+	const struct why step = {REJECT_SYNTAX, "a value that ends inside another record"};
+	const char *behind, *found;
+	bool cut;
+
+	found = step_inside(r, p, end, &behind, &cut);
+	if (cut)
+		return NULL;
+	if (!found) {
+		value_reject(r, p, (size_t)(end - p), (size_t)(end - p), w);
+		return end;
+	}
+	value_reject(r, p, (size_t)(found - p), (size_t)(found - p), &step);
+	decoded_taken(r->to, (size_t)(behind - found));
+	return behind;
+}
+
 /* A last value that will never be whole: unless a record begins in it, all of it is one partial record. */
 static const char *value_partial(struct run *r, const char *p)
 {
@@ -783,7 +838,9 @@ void msgpack_run(struct decoder *d, const char *at, size_t n, uint64_t offset, b
 			decoded_taken(to, (size_t)(end - p));
 			p = end;
 		} else if (got == GOT_REFUSED) {
-			value_reject(&r, p, (size_t)(end - p), (size_t)(end - p), &w);
+			end = value_refused(&r, p, end, &w);
+			if (!end)
+				break;
 			p = end;
 		} else if (got == GOT_LOST) {
 			value_reject(&r, p, 1, (size_t)(end - p), &w);
