@@ -4,6 +4,7 @@
 #ifndef JUDGE_CAUTION_H
 #define JUDGE_CAUTION_H
 
+#include "model/measure.h"
 #include "stats/special.h"
 
 /* Fewer whole windows than this say nothing about how windows vary. */
@@ -46,6 +47,15 @@ static inline double caution_radius(size_t used, double n)
 static inline double caution_fixed_radius(double n)
 {
 	return CAUTION_FIXED_Z * CAUTION_FIXED_Z / (2 * n);
+}
+
+/* Where one record in twenty is of a new kind, p-values have moved by a PSI of about .01 only: what
+ * is small elsewhere is not small there. */
+#define CAUTION_P_VALUE_SHARE .25
+static inline double caution_smallest(const struct measure *m, double smallest_effect)
+{
+	return m->kind == MEASURE_P_VALUE ? CAUTION_P_VALUE_SHARE * smallest_effect
+					  : smallest_effect;
 }
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "judge/caution.h"
 #include "judge/effect.h"
 #include "judge/track.h"
 #include "model/pack.h"
@@ -237,7 +238,9 @@ static void finding_fill(
 	psi = effect_fill(t->m, w->v, j->q, to);
 	if (t->state == TRACK_KNOWN)
 		psi = effect_of_level(t->m, t->known.mean);
-	to->severity = t->m->judged ? effect_severity(psi, j->options.smallest_effect) : 0;
+	if (t->m->judged)
+		to->severity =
+			effect_severity(psi, caution_smallest(t->m, j->options.smallest_effect));
 	if (!to->judged && !to->moved)
 		detectable_words(j, i, w->n, to);
 }

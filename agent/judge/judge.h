@@ -22,13 +22,13 @@ struct judge_options {
 	int64_t window_us;   /* 0: the reference's */
 	double least_budget; /* in windows: however many alarms are allowed, none on evidence weaker
 				than this to one */
-	double smallest_effect; /* PSI; smaller shifts never page */
+	double smallest_effect; /* PSI; smaller shifts never page; of p-values a quarter of it */
 };
 #define JUDGE_OPTIONS                                                                              \
 	((struct judge_options){.false_alarms = 1,                                                 \
 		.per_us = INT64_C(30) * 86400 * 1000000,                                           \
 		.least_budget = 1000,                                                              \
-		.smallest_effect = .003})
+		.smallest_effect = .01})
 
 /* Fill what struct measure says is learned (mean, kappa, tolerance, n_*, memory, judged, why) from
  * r->windows, r->others and the measures' base counts (NULL: the windows' own sum). Fails on

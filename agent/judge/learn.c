@@ -117,7 +117,8 @@ static void tolerance_make(
 	double design = (1 + fmax(l->records - 1, 0) / (m->kappa + 1)) * m->memory;
 
 	m->n_effective = m->n_records / design;
-	m->tolerance = fmax(options->smallest_effect / 2, caution_radius(used, m->n_effective));
+	m->tolerance = fmax(caution_smallest(m, options->smallest_effect) / 2,
+		caution_radius(used, m->n_effective));
 }
 
 static void unjudged(struct measure *m, char *why)

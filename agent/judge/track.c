@@ -54,6 +54,8 @@ void track_reset(struct track *t)
 
 void track_open(struct track *t, const struct measure *m, double smallest_effect)
 {
+	double least = caution_smallest(m, smallest_effect) / 2;
+
 	*t = (struct track){.m = m};
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
 		t->recent[i] = mem_alloc(m->n * sizeof *t->recent[i]);
@@ -61,8 +63,8 @@ void track_open(struct track *t, const struct measure *m, double smallest_effect
 	for (size_t i = 0; i < sizeof t->work / sizeof *t->work; i++)
 		t->work[i] = mem_alloc(m->n * sizeof *t->work[i]);
 	if (m->judged)
-		null_make(&t->calm, m, m->mean, m->kappa, fmax(m->tolerance, smallest_effect / 2),
-			fmax(caution_fixed_radius(m->n_effective), smallest_effect / 2));
+		null_make(&t->calm, m, m->mean, m->kappa, fmax(m->tolerance, least),
+			fmax(caution_fixed_radius(m->n_effective), least));
 	track_reset(t);
 }
 

@@ -13,4 +13,4 @@ if ! "$python" -c 'import numpy, msgpack' 2>/dev/null; then
 	echo "SKIPPED: $python has no numpy or msgpack; the judge was not tried on real logs"
 	exit 77
 fi
-exec "$python" "$here/trial_check.py" "$data" tests/judge/trial
+PYTHONDONTWRITEBYTECODE=1 exec "$python" "$here/trial_check.py" "$data" tests/judge/trial

@@ -35,19 +35,19 @@ def found(what, all_alarms, first_row, end_row, names, within):
     expect(f"{what}: {sorted(names)} within {within} rows: " + (f"rows {hit[0][0]}..{hit[0][1]}" if hit else "never"), bool(hit) and hit[0][1] <= first_row + within)
 
 
-def selftest(path, most):
-    n = [int(re.search(r"alarms=(\d+)", run(path, "selftest", "8640", str(seed))).group(1)) for seed in (0, 7, 19)]
-    expect(f"{os.path.basename(path)}: false alarms in 8640 windows of the reference itself, three draws: {n}, at most {most}", max(n) <= most)
+def selftest(path, most, seeds):
+    n = [int(re.search(r"alarms=(\d+)", run(path, "selftest", "8640", str(seed))).group(1)) for seed in seeds]
+    expect(f"{os.path.basename(path)}: false alarms in 8640 windows of the reference itself, by draw: {n}, at most {most}", max(n) <= most)
 
 
 with tempfile.TemporaryDirectory() as folder:
     at = lambda name: os.path.join(folder, name)
     for name, width, most in (("clinc150", 300, 0), ("adult", 1200, 0), ("elec2", 604800, 0), ("bike", 604800, 3)):
         trial.main(f"{DATA}/{name}", width, at(name))
-        selftest(at(name), most)
+        selftest(at(name), most, (0, 7, 19))
         for repeat in (5, 20):
             trial.main(f"{DATA}/{name}", width, at(f"{name}.{repeat}"), repeat)
-            selftest(at(f"{name}.{repeat}"), most)
+            selftest(at(f"{name}.{repeat}"), most, (0,))
 
     a = alarms(at("clinc150"))
     expect("clinc150: nothing before row 1300", all(x[0] > 1300 for x in a))
