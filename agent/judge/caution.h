@@ -25,7 +25,7 @@
 #define CAUTION_Z 3.09
 /* ... and an alternative chosen beforehand has one direction, not k - 1; a dozen of them at once.
  */
-#define CAUTION_FIXED_Z 3.7
+#define CAUTION_FIXED_Z 3.09
 /* A null so wide (in nats; PSI is about twice that) is no null. */
 #define CAUTION_MOST_TOLERANCE .5
 

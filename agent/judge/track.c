@@ -165,6 +165,7 @@ static double detect(struct track *t, const int64_t *n)
 {
 	const struct null *null = null_of(t);
 	double before = exp(track_log_m(t)), excuse = 0;
+	bool tilt = t->m->kind == MEASURE_P_VALUE; /* fixed, and outside the null: cannot linger */
 	struct seen seen;
 
 	see(t, null, n, &seen);
@@ -174,7 +175,7 @@ static double detect(struct track *t, const int64_t *n)
 		double log_e =
 			(null_evidence(null, &null->alternatives[i], &seen, t->work[0]) - excuse) /
 			t->m->memory;
-		t->e_detector[i] = evidence_step(t->e_detector[i], log_e - FADE);
+		t->e_detector[i] = evidence_step(t->e_detector[i], log_e - (tilt ? 0 : FADE));
 	}
 	return track_log_m(t) - log1p(before);
 }
