@@ -262,6 +262,7 @@ static const char *line_read(const struct lines *l, const char *line)
 	}
 	if (*value != '{')
 		return line_not_object(l, line, value);
+	row->line = line;
 	row_begin(row);
 	if (!(newline = line_object(l, value)))
 		return line_broken(l, line);

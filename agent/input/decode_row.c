@@ -285,6 +285,11 @@ size_t row_column(struct row *r, enum field columns, const char *name, size_t n,
 
 	if (at != SIZE_MAX)
 		return at;
+	/* Of a line that is too long nothing is learned: cut elsewhere it would not have been read at all. */
+	if (r->line && !memchr(r->line, '\n', r->options->longest + 1)) {
+		row_fault(r, REJECT_TOO_LONG, "longer than %zu bytes", r->options->longest);
+		return SIZE_MAX;
+	}
 	if (!names_admit(&r->stream->names[columns], name, n, r->options->most_columns)) {
 		row_fault(r, REJECT_TOO_MANY_FIELDS, "more than %zu different %s", r->options->most_columns, field_words[columns]);
 		return SIZE_MAX;

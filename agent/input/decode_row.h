@@ -69,6 +69,7 @@ struct row {
 	int64_t date_us;
 
 	/* of this record */
+	const char *line;        /* its first byte; NULL where records do not end in newlines */
 	struct row_stream *stream; /* the row is begun in its batch; NULL: not begun */
 	struct batch *batch;
 	int64_t time_us;

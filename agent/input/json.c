@@ -613,10 +613,13 @@ static inline SSE41 uint64_t window(const char *end, size_t n, size_t *ret_point
 	return digits16(v);
 }
 
-/* No digit before the '.', or a 0 before others: not 0. */
-static inline uint64_t whole_bad(const char *s, uint64_t whole)
+/* Does it begin with a digit, and with 0 only before something else than a digit? Both bytes as one number, less '0' each: one
+ * range holds all that is allowed. */
+static inline bool begins_well(const char *s)
 {
-	return (whole - 1) >> 63 | (byte_is(s, '0') & ~((whole - 2) >> 63));
+	unsigned two = ((unsigned)(unsigned char)s[0] << 8 | (unsigned char)s[1]) ^ 0x3030;
+
+	return two - 10 < 0x0A00 - 10;
 }
 
 static inline SSE41 double with_sign(double x, uint64_t negative)
@@ -635,7 +638,7 @@ static SSE41 bool long_between(const char *s, const char *end, size_t n, double 
 	double x;
 
 	m += window(end, 16, &none, &bad);
-	if (bad | (none != 16) | (point == 16) | whole_bad(s, point + n - 32))
+	if (bad | (none != 16) | (point == 16) || !begins_well(s))
 		return false;
 	if (!(m >> 53))
 		x = (double)(int64_t)m / tens[31 - point];
@@ -651,14 +654,15 @@ static inline SSE41 bool number_between(const char *s, const char *end, double *
 	uint64_t negative, m, bad = 0;
 	size_t n, point;
 
-	s += byte_is(s, ' ');
+	if (__builtin_expect(*s == ' ', 0)) /* of a whole log or of none: a branch costs nothing */
+		s++;
 	negative = byte_is(s, '-');
 	s += negative;
 	n = (size_t)(end - s);
 	if (__builtin_expect(n - 1 >= 16, 0))
 		return n - 17 < 4 && long_between(s, end, n, ret, negative);
 	m = window(end, n, &point, &bad);
-	if (__builtin_expect((bad | whole_bad(s, point + n - 16)) != 0, 0))
+	if (__builtin_expect(bad || !begins_well(s), 0))
 		return false;
 	*ret = with_sign((double)(int64_t)m / by_point[point], negative);
 	return true;

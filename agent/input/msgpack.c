@@ -270,11 +270,11 @@ static void floats_little(const char *p, size_t n, float *to)
 /* Elements that are all float32, the common case: those read before the first that is not. */
 static size_t floats_plain(const char *p, size_t n, float *to)
 {
-	size_t i;
+	float *at = to, *end = to + n;
 
-	for (i = 0; i < n && (unsigned char)p[5 * i] == 0xCA; i++)
-		to[i] = float_big(p + 5 * i + 1);
-	return i;
+	for (; at < end && (unsigned char)*p == 0xCA; p += 5)
+		*at++ = float_big(p + 1);
+	return (size_t)(at - to);
 }
 
 /* The rest of an array's elements, of any numeric kind; the first that is not a finite float goes to *ret_odd. */
@@ -437,6 +437,21 @@ static const char *field_read(struct cursor *c, const char *p, const struct item
 static const char *map_read(struct cursor *c, const char *p, uint32_t n, const struct level *l);
 static const char *place_read(struct cursor *c, const char *p, const struct place *place, struct key *k);
 
+/* A float64, what features mostly are, goes straight to its cell. */
+static bool column_double(struct cursor *c, const char *p, struct key *k)
+{
+	size_t at = key_column(&c->d->json.shapes, k), row = c->d->row.batch->n;
+	double x = float_of(big_endian8(p + 1), 8);
+	struct column *column;
+
+	if (at == SIZE_MAX)
+		return false;
+	column = &batch_columns(c->d->row.batch, k->columns)->at[at];
+	column->kind[row] = isfinite(x) ? CELL_NUMBER : CELL_NULL;
+	column->number[row] = isfinite(x) ? x : (double)NAN;
+	return true;
+}
+
 static const char *column_read(struct cursor *c, const char *p, struct key *k, unsigned flat)
 {
 	struct shapes *shapes = &c->d->json.shapes;
@@ -444,12 +459,10 @@ static const char *column_read(struct cursor *c, const char *p, struct key *k, u
 	struct item i;
 	size_t at;
 
-	if (c->end - p >= 9 && (unsigned char)*p == 0xCB) {
-		i = (struct item){.kind = ITEM_FLOAT, .number = float_of(big_endian8(p + 1), 8)};
-		p += 9;
-	} else if (!(p = item_read(c, p, &i))) {
+	if (c->end - p >= 9 && (unsigned char)*p == 0xCB && column_double(c, p, k))
+		return p + 9;
+	if (!(p = item_read(c, p, &i)))
 		return NULL;
-	}
 	if (i.kind == ITEM_MAP && flat < ROW_FLAT_MOST) {
 		struct level inner = {shape_of(&k->inner), NULL, k->columns, k, flat + 1};
 

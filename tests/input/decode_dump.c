@@ -72,9 +72,11 @@ static void dump_columns(struct buf *to, const char *name, const struct columns 
 	free(sorted);
 }
 
-static void dump_vector(struct buf *to, const char *name, const float *at, size_t n)
+static void dump_vector(struct buf *to, const char *name, const float *rows, size_t n, size_t row)
 {
-	if (!n || isnan(at[0]))
+	const float *at = n ? rows + row * n : NULL;
+
+	if (!at || isnan(at[0]))
 		return;
 	buf_format(to, " %s(", name);
 	for (size_t i = 0; i < n; i++) {
@@ -92,8 +94,8 @@ static void dump_row(struct buf *to, const struct batch *b, size_t row)
 	dump_text(to, "prediction", b->prediction[row]);
 	dump_text(to, "text", b->label_text[row]);
 	buf_format(to, " c=%a", isnan(b->confidence[row]) ? -1 : b->confidence[row]);
-	dump_vector(to, b->logits_normalised ? "log_p" : "logits", b->logits + row * b->n_logits, b->n_logits);
-	dump_vector(to, "embedding", b->embedding + row * b->n_embedding, b->n_embedding);
+	dump_vector(to, b->logits_normalised ? "log_p" : "logits", b->logits, b->n_logits, row);
+	dump_vector(to, "embedding", b->embedding, b->n_embedding, row);
 	dump_columns(to, "features", &b->features, row);
 	dump_columns(to, "tags", &b->tags, row);
 	dump_columns(to, "metrics", &b->metrics, row);

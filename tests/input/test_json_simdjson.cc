@@ -292,7 +292,7 @@ static void run(enum json_path path, size_t n)
 
 int main(int argc, char **argv)
 {
-	size_t n = argc > 1 ? size_t(atol(argv[1])) : 30000;
+	size_t n = argc > 1 ? size_t(atol(argv[1])) : 10000;
 
 	json_begin();
 	for (int path = 0; path < JSON_PATH_N; path++)
