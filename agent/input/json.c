@@ -189,6 +189,10 @@ static inline const char *many_digits_read(const char *p, uint64_t *m)
 
 	for (; eight_digits(x = load8(p)); p += 8)
 		*m = *m * 100000000 + eight_value(x);
+	if (eight_digits(x << 32 | EIGHT('0') >> 32)) { /* the first four, behind four zeros */
+		*m = *m * 10000 + eight_value(x << 32 | EIGHT('0') >> 32);
+		p += 4;
+	}
 	return digits_read(p, m);
 }
 
@@ -263,7 +267,7 @@ static const char *exponent_read(struct json *j, const char *p, int64_t *q)
 	return p;
 }
 
-static const char *number_portable(struct json *j, const char *p, double *ret)
+static inline __attribute__((always_inline)) const char *number_plain(struct json *j, const char *p, double *ret)
 {
 	uint64_t negative = byte_is(p, '-');
 	const char *text = p += negative, *point;
@@ -288,6 +292,11 @@ static const char *number_portable(struct json *j, const char *p, double *ret)
 		return NULL;
 	*ret = signed_of(n <= 19 ? value_of(m, q, text) : many_digits(text, p, q), negative);
 	return p;
+}
+
+static const char *number_portable(struct json *j, const char *p, double *ret)
+{
+	return number_plain(j, p, ret);
 }
 
 /* ---- strings ---- */
@@ -527,12 +536,12 @@ const char *json_floats(struct json *j, const char *p, float *to, size_t room, s
 }
 
 /* One element, blanks around it allowed: the delimiter behind it; NULL with a fault; or NULL without one: not a finite float. */
-static const char *element(struct json *j, const char *p, float *ret)
+static inline __attribute__((always_inline)) const char *element_plain(struct json *j, const char *p, float *ret)
 {
 	double x;
 
 	p = json_blanks(p);
-	if (json_kinds[(unsigned char)*p] != JSON_NUMBER || !(p = number_portable(j, p, &x)))
+	if (json_kinds[(unsigned char)*p] != JSON_NUMBER || !(p = number_plain(j, p, &x)))
 		return NULL;
 	if (!isfinite((float)x))
 		return NULL;
@@ -541,12 +550,17 @@ static const char *element(struct json *j, const char *p, float *ret)
 	return *p == ',' || *p == ']' ? p : json_fault(j, p, JSON_SYNTAX, "',' or ']'");
 }
 
+static const char *element(struct json *j, const char *p, float *ret)
+{
+	return element_plain(j, p, ret);
+}
+
 static const char *floats_portable(struct json *j, const char *p, float *to, size_t room, size_t *ret_n, bool *ret_whole)
 {
 	size_t n = 0;
 
 	for (; n < room; n++) {
-		const char *end = element(j, p, to + n);
+		const char *end = element_plain(j, p, to + n);
 
 		if (!end && j->wrong)
 			return NULL;
