@@ -169,6 +169,13 @@ static bool trail_stands(const struct tail_file *f)
 
 /* ---- what the kernel says ---- */
 
+/* By a scan that begins after now: whoever copied the log before truncating it made the copy's name before. */
+static void begins_anew(struct tail_file *f)
+{
+	f->truncated = true;
+	f->truncated_round = f->tail->round;
+}
+
 /* A network filesystem may tell a size older than the data it gave us: there a shorter file must stay shorter for a while,
  * and what we read must be gone. */
 static void shrunk(struct tail_file *f)
@@ -179,7 +186,7 @@ static void shrunk(struct tail_file *f)
 		f->shrunk_us = now;
 	if (f->network && (now - f->shrunk_us < 2 * f->tail->options.poll_us || trail_stands(f)))
 		return;
-	f->truncated = true;
+	begins_anew(f);
 }
 
 static void take_stat(struct tail_file *f, const struct stat *s)
@@ -204,7 +211,7 @@ static void take_stat(struct tail_file *f, const struct stat *s)
 	}
 	f->shrunk_us = TIME_NONE;
 	if (changed && !trail_stands(f))
-		f->truncated = true;
+		begins_anew(f);
 	else if (f->size > f->peak)
 		f->peak = f->size;
 }
@@ -234,7 +241,7 @@ bool file_intact(struct tail_file *f)
 		return false;
 	file_refresh(f);
 	if (!f->truncated && !trail_stands(f))
-		f->truncated = true;
+		begins_anew(f);
 	return !f->truncated && f->size >= f->cursor;
 }
 
@@ -275,9 +282,10 @@ void file_resume(struct tail_file *f)
 		return;
 	f->size = (uint64_t)s.st_size;
 	f->changed_us = tail_time(f->tail);
-	if (f->size < f->done || !fingerprint_holds(&head, f->fd, 0) ||
-		!fingerprint_holds(&f->marker, f->fd, f->done - f->marker.n))
-		f->truncated = !(f->from_store && lost_its_end(f));
+	if ((f->size < f->done || !fingerprint_holds(&head, f->fd, 0) ||
+		    !fingerprint_holds(&f->marker, f->fd, f->done - f->marker.n)) &&
+		!(f->from_store && lost_its_end(f)))
+		begins_anew(f);
 	if (f->truncated)
 		return;
 	if (f->size > f->peak)
@@ -358,7 +366,8 @@ static ssize_t read_bytes(struct tail_file *f, char *to, size_t room)
 		n = read_behind(f, to, room);
 	}
 	if (n == -ESTALE) {
-		f->truncated = !f->network || f->size >= f->cursor;
+		if (!f->network || f->size >= f->cursor)
+			begins_anew(f);
 		tail_wake(f->tail);
 		return 0;
 	}

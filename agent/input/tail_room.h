@@ -32,7 +32,7 @@ struct tail_file {
 	struct tail_file *copy_of;                      /* read through that one as long as it lasts */
 	enum where where;
 	int fd;                                         /* -1: closed */
-	uint64_t round;                                 /* scan that saw it last */
+	uint64_t round, truncated_round;                /* scan that saw it last; that was the last before it was found truncated */
 
 	/* what the kernel said last */
 	dev_t device;

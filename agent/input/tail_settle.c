@@ -7,8 +7,8 @@
  * and the truncation. A copy that goes on by itself (somebody made a backup and wrote to it) is read from where the two part.
  * One that was only thought to be a copy is read from its beginning.
  *
- * A log is given a new generation only by a scan (which looks for copies first) and only when nothing of it is under way, so
- * the positions of the two always change in one transaction. */
+ * A log is given a new generation only by a scan that began after it was found truncated (so the copy, which was made before,
+ * has been seen) and only when nothing of it is under way, so the positions of the two always change in one transaction. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "input/tail_room.h"
@@ -343,7 +343,7 @@ void file_settle(struct tail_file *f)
 		compare(f);
 	t->pinned = NULL;
 	if (here && f->truncated && !file_under_way(f)) {
-		if (t->scanning)
+		if (t->scanning && f->truncated_round < t->round)
 			turn_over(f);
 		else
 			tail_wake(t);
