@@ -142,6 +142,7 @@ static bool is_copy_of(struct tail_file *f, struct tail_file *original, const ch
 		copy_of_set(f, original);
 		return true;
 	}
+	file_refresh(f); /* truncated since f was looked at, which may have been while it was still being copied to */
 	p = past_of(original);
 	if (original->truncated && file_under_way(original) ? !holds_trail_of(f, original) : !continues(f, &p, COPY_LEAST))
 		return false;
