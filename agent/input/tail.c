@@ -57,8 +57,11 @@ void tail_file_where_set(struct tail_file *f, enum where where)
 		index_put(&t->by_path, &f->by_path, f->path, f);
 		return;
 	}
-	if (where == FILE_FINISHED)
+	if (where == FILE_FINISHED) {
 		index_drop(&t->by_identity, &f->by_identity);
+		index_drop(&t->by_first, &f->by_first);
+		file_met(f);
+	}
 	if (!f->by_former.text || strcmp(f->former, f->path) != 0) {
 		index_drop(&t->by_former, &f->by_former);
 		free(f->former);
@@ -122,6 +125,8 @@ void tail_file_free(struct tail_file *f)
 	index_drop(&t->by_identity, &f->by_identity);
 	index_drop(&t->by_path, &f->by_path);
 	index_drop(&t->by_former, &f->by_former);
+	index_drop(&t->by_first, &f->by_first);
+	file_met(f);
 	t->n_files--;
 	t->n_polled -= f->polled;
 	t->n_copies -= f->copy_of != NULL;
@@ -219,7 +224,7 @@ static void take_position(struct tail *t, const struct position *p)
 	f->newest_us = p->newest_us;
 	f->touched_us = p->touched_us;
 	f->stored = f->from_store = true;
-	t->read_any |= p->offset > 0;
+	t->n_from_store++;
 	tail_file_where_set(f, FILE_ABSENT);
 }
 
@@ -292,6 +297,7 @@ void tail_close(struct tail *t)
 	index_done(&t->by_identity);
 	index_done(&t->by_path);
 	index_done(&t->by_former);
+	index_done(&t->by_first);
 	for (char **g = t->globs; *g; g++)
 		free(*g);
 	for (char **g = t->excludes; *g; g++)

@@ -119,14 +119,19 @@ static uint32_t read_part(const struct tail_file *f, char *to, uint64_t from, ui
 	return got > 0 ? (uint32_t)got : 0;
 }
 
+void file_met(struct tail_file *f)
+{
+	f->tail->n_from_store -= f->from_store;
+	f->from_store = false;
+}
+
 void file_remember(struct tail_file *f)
 {
 	uint64_t n = f->cursor < FINGERPRINT_N ? f->cursor : FINGERPRINT_N;
 
 	f->n_head = read_part(f, f->head, 0, n);
 	f->n_trail = read_part(f, f->trail, f->cursor - n, n);
-	f->from_store = false;
-	f->tail->read_any |= f->cursor > 0;
+	file_met(f);
 }
 
 void file_begin(struct tail_file *f, uint64_t offset)
@@ -205,14 +210,14 @@ static void take_stat(struct tail_file *f, const struct stat *s)
 	}
 	if (f->truncated)
 		return;
-	if (f->size < f->cursor) {
+	if (f->size < f->cursor || (f->n_trail == 0 && f->size < f->peak)) {
 		shrunk(f);
 		return;
 	}
 	f->shrunk_us = TIME_NONE;
 	if (changed && !trail_stands(f))
 		begins_anew(f);
-	else if (f->size > f->peak)
+	else
 		f->peak = f->size;
 }
 
@@ -296,10 +301,18 @@ void file_resume(struct tail_file *f)
 
 /* ---- reading ---- */
 
+/* It may have been written anew, unseen, before anything was read of it: its first bytes are looked at again. */
+static void begun(struct tail_file *f)
+{
+	if (f->cursor == 0)
+		index_drop(&f->tail->by_first, &f->by_first);
+}
+
 static void pass_over(struct tail_file *f, uint64_t to)
 {
 	bool all_done = f->done == f->cursor;
 
+	begun(f);
 	f->tail->stats.nul_bytes_skipped += to - f->cursor;
 	if (f->hole_to != f->cursor || f->hole_to == 0)
 		f->hole_from = f->cursor;
@@ -417,9 +430,9 @@ struct tail_mark tail_file_take(struct tail_file *f, const char *at, size_t n, b
 
 	assert(f->busy && f->cursor + n <= f->offered);
 	f->busy = false;
+	begun(f);
 	remember_taken(f, at, n);
 	f->cursor += n;
-	f->tail->read_any |= n > 0;
 	f->skipping = skipping;
 	f->tried = n == 0 && f->at_end ? f->offered : f->cursor;
 	f->offered_last = f->read_final;

@@ -69,14 +69,19 @@ void index_drop(struct index *ix, struct index_link *link)
 	ix->n--;
 }
 
+struct index_link *index_next(const struct index *ix, const char *text, const struct index_link *after)
+{
+	uint64_t hash = after ? after->hash : hash_bytes(text, strlen(text), 0);
+	struct index_link *l = after ? after->next : ix->room ? ix->at[hash & (ix->room - 1)] : NULL;
+
+	while (l && (l->hash != hash || strcmp(l->text, text) != 0))
+		l = l->next;
+	return l;
+}
+
 void *index_get(const struct index *ix, const char *text)
 {
-	uint64_t hash = hash_bytes(text, strlen(text), 0);
+	struct index_link *l = index_next(ix, text, NULL);
 
-	if (!ix->room)
-		return NULL;
-	for (struct index_link *l = ix->at[hash & (ix->room - 1)]; l; l = l->next)
-		if (l->hash == hash && strcmp(l->text, text) == 0)
-			return l->owner;
-	return NULL;
+	return l ? l->owner : NULL;
 }

@@ -23,5 +23,7 @@ void index_done(struct index *ix); /* frees the table, never the links */
 void index_put(struct index *ix, struct index_link *link, const char *text, void *owner);
 void index_drop(struct index *ix, struct index_link *link); /* does nothing to a link that is in no table */
 void *index_get(const struct index *ix, const char *text);  /* the owner, or NULL */
+/* All of one text, the last one put first: NULL begins, and NULL ends. */
+struct index_link *index_next(const struct index *ix, const char *text, const struct index_link *after);
 
 #endif

@@ -13,6 +13,7 @@
 
 #define COPY_LEAST 64       /* bytes that must agree before a file counts as the copy of one that cannot be compared whole */
 #define PART_LEAST 4096     /* bytes that must agree before a file counts as a copy that went its own way */
+#define ALIKE_MOST 16       /* files with the same first bytes that a new one is compared with, the latest ones */
 #define PAST_MOST 64        /* generations gone by that a copy may still turn out to be of */
 
 enum where {
@@ -26,7 +27,7 @@ struct tail_file {
 	struct tail *tail;
 	struct tail_file *before, *after;               /* all files */
 	size_t ready_at;                                /* its place in the heap, while ready */
-	struct index_link by_identity, by_path, by_former;
+	struct index_link by_identity, by_path, by_former, by_first;
 	char *identity, *path, *former;                 /* former: where it was before it was renamed, or NULL */
 	struct tail_file *predecessor, *successor;      /* rotation: successor stands where predecessor stood */
 	struct tail_file *copy_of;                      /* read through that one as long as it lasts */
@@ -47,6 +48,7 @@ struct tail_file {
 	bool skipping, done_skipping;
 	char head[FINGERPRINT_N], trail[FINGERPRINT_N]; /* the first bytes, and those just before the cursor */
 	uint32_t n_head, n_trail;
+	char first[17];                                 /* hash of the first COPY_LEAST bytes of this generation, in hex */
 	struct fingerprint marker;                      /* of the bytes just before `done` */
 	struct fingerprint stored_head;                 /* while from_store */
 
@@ -88,13 +90,12 @@ struct tail {
 	struct tail_file **ready;    /* heap: those with bytes to read */
 	size_t n_ready, ready_room;
 	const struct tail_file *pinned; /* being compared with others: stays open */
-	struct index by_identity, by_path, by_former, refused_by_path;
+	struct index by_identity, by_path, by_former, by_first, refused_by_path;
 	struct refused *refused;     /* tail_scan.c: what could not be opened */
 	struct past past[PAST_MOST];
-	size_t n_past, n_files, n_open, n_polled, n_copies, n_unwatched;
+	size_t n_past, n_files, n_open, n_polled, n_copies, n_unwatched, n_from_store;
 	uint64_t round;
 	int64_t scan_due_us, poll_due_us;
-	bool read_any;               /* something was read of some file: it may be copied */
 	bool first, scanning, scan_wanted, deep; /* deep: names of directories matter too */
 	struct tail_stats stats;
 };
@@ -124,6 +125,7 @@ void file_close(struct tail_file *f);
 void file_fd_give(struct tail_file *f, int fd);          /* takes fd; may close a quiet file's instead to stay in bounds */
 void file_refresh(struct tail_file *f);                  /* size, times, links, truncation: as the kernel has it now */
 void file_remember(struct tail_file *f);                 /* head and trail from the file, at the cursor */
+void file_met(struct tail_file *f);                      /* no longer from_store */
 void file_begin(struct tail_file *f, uint64_t offset);   /* cursor and done there */
 struct fingerprint file_head(const struct tail_file *f); /* of the bytes dealt with */
 bool file_under_way(const struct tail_file *f);
@@ -134,6 +136,7 @@ bool file_quiet(const struct tail_file *f);              /* unchanged for partia
 
 /* tail_settle.c */
 void file_settle(struct tail_file *f);                   /* after refresh: copy? truncated? ended? ready? */
+void file_be_found(struct tail_file *f);                 /* by files that may be copies of it */
 void file_release(struct tail_file *f);                  /* of a file about to go: what was read through it stands alone */
 
 #endif

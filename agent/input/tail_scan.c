@@ -349,6 +349,7 @@ void tail_scan_run(struct tail *t)
 		if (f->failed)
 			f->tried = f->cursor;
 		f->failed = false;
+		file_be_found(f);
 		if (f->where == FILE_PRESENT && f->cursor == 0)
 			link_predecessor(f);
 	}

@@ -9,11 +9,13 @@
  *
  * A log is given a new generation only by a scan that began after it was found truncated (so the copy, which was made before,
  * has been seen) and only when nothing of it is under way, so the positions of the two always change in one transaction. */
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "input/tail_room.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -120,25 +122,31 @@ static bool begins_like(struct tail_file *f, const struct tail_file *original)
 	return alike;
 }
 
-static bool heads_agree(const char *head, size_t n, const struct tail_file *original)
+/* Neither was read yet: the younger one is the copy. False: f is the original. */
+static bool is_younger_twin_of(struct tail_file *f, struct tail_file *other)
 {
-	if (original->n_head < n)
-		n = original->n_head;
-	return n > 0 && memcmp(head, original->head, n) == 0;
+	if (other->birth_us <= f->birth_us || file_under_way(other)) {
+		copy_of_set(f, other);
+		return true;
+	}
+	other->alike = f->alike;
+	copy_of_set(other, f);
+	file_ready_set(other);
+	return false;
 }
 
 /* Is f a copy of this one? Then it waits for it, or goes on where that one was left. */
-static bool is_copy_of(struct tail_file *f, struct tail_file *original, const char *head, size_t n)
+static bool is_copy_of(struct tail_file *f, struct tail_file *original)
 {
 	struct past p;
 
-	if (original == f || original->cursor == 0 || original->copy_of || original->where == FILE_FINISHED)
-		return false;
-	if (!original->from_store && !heads_agree(head, n, original))
+	if (original == f || original->copy_of || original->ignored || original->where == FILE_FINISHED)
 		return false;
 	if (file_intact(original)) {
 		if (!begins_like(f, original))
 			return false;
+		if (original->cursor == 0)
+			return is_younger_twin_of(f, original);
 		copy_of_set(f, original);
 		return true;
 	}
@@ -156,6 +164,50 @@ static bool is_copy_of(struct tail_file *f, struct tail_file *original, const ch
 		tail_wake(f->tail);
 	}
 	return true;
+}
+
+/* Files are found by their first bytes; those known from the store only, of which there are few once all were met, one by one. */
+static bool is_copy(struct tail_file *f)
+{
+	struct tail *t = f->tail;
+	struct index_link *next = index_next(&t->by_first, f->first, NULL);
+
+	for (unsigned n = 0; next && n < ALIKE_MOST; n++) {
+		struct tail_file *other = next->owner;
+
+		next = index_next(&t->by_first, f->first, next);
+		if (is_copy_of(f, other))
+			return true;
+	}
+	if (t->n_from_store)
+		for (struct tail_file *other = t->files; other; other = other->after)
+			if (other->from_store && is_copy_of(f, other))
+				return true;
+	for (size_t i = 0; i < t->n_past; i++)
+		if (continues(f, &t->past[i], COPY_LEAST)) {
+			adopt(f, &t->past[i]);
+			return true;
+		}
+	return false;
+}
+
+static void keep_first(struct tail_file *f, const char *head)
+{
+	uint64_t hash = hash_bytes(head, COPY_LEAST, 0);
+
+	snprintf(f->first, sizeof f->first, "%016llx", (unsigned long long)hash);
+}
+
+/* Where copies of it will look for it, once it is long enough to be told from others. */
+void file_be_found(struct tail_file *f)
+{
+	char head[COPY_LEAST];
+
+	if (f->by_first.text || f->fresh || f->ignored || f->size < COPY_LEAST || f->fd < 0 || f->truncated ||
+		pread(f->fd, head, sizeof head, 0) != sizeof head)
+		return;
+	keep_first(f, head);
+	index_put(&f->tail->by_first, &f->by_first, f->first, f);
 }
 
 static bool is_compressed(const char *head, size_t n)
@@ -181,14 +233,10 @@ static void decide(struct tail_file *f)
 		log_warning("tail", "file is compressed; passed over", "path", log_s(f->path));
 		return;
 	}
-	for (struct tail_file *other = t->read_any ? t->files : NULL; other; other = other->after)
-		if (is_copy_of(f, other, head, (size_t)n))
-			return;
-	for (size_t i = 0; i < t->n_past; i++)
-		if (continues(f, &t->past[i], COPY_LEAST)) {
-			adopt(f, &t->past[i]);
-			return;
-		}
+	if (n < COPY_LEAST)
+		return;
+	keep_first(f, head);
+	is_copy(f);
 }
 
 /* Two logs may begin with the same few letters: those are no reason to pass over what follows. */
@@ -267,18 +315,18 @@ static void turn_over(struct tail_file *f)
 	      : log_info("tail", "file was truncated; it begins anew", "path", log_s(f->path)));
 	f->generation++;
 	f->truncated = false;
-	f->from_store = false;
+	file_met(f);
+	index_drop(&t->by_first, &f->by_first);
 	f->shrunk_us = TIME_NONE;
 	f->hole_from = f->hole_to = 0;
 	f->n_head = f->n_trail = 0;
-	f->cursor = f->done = f->tried = 0;
+	f->cursor = f->done = f->tried = f->peak = 0;
 	f->skipping = f->done_skipping = f->offered_last = false;
 	f->marker = (struct fingerprint){0};
 	f->next_us = TIME_NONE;
 	f->touched_us = clock_now(t->options.clock);
 	f->dirty = true;
 	file_refresh(f);
-	f->peak = f->size;
 }
 
 /* ---- the end ---- */
@@ -342,6 +390,8 @@ void file_settle(struct tail_file *f)
 		decide(f);
 	if (here && f->copy_of)
 		compare(f);
+	if (here)
+		file_be_found(f);
 	t->pinned = NULL;
 	if (here && f->truncated && !file_under_way(f)) {
 		if (t->scanning && f->truncated_round < t->round)
