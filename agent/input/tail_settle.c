@@ -143,12 +143,14 @@ static bool is_copy_of(struct tail_file *f, struct tail_file *original)
 	if (original == f || original->copy_of || original->ignored || original->where == FILE_FINISHED)
 		return false;
 	if (file_intact(original)) {
-		if (!begins_like(f, original))
-			return false;
-		if (original->cursor == 0)
+		if (begins_like(f, original) && original->cursor == 0)
 			return is_younger_twin_of(f, original);
-		copy_of_set(f, original);
-		return true;
+		if (f->alike > 0) {
+			copy_of_set(f, original);
+			return true;
+		}
+		if (file_intact(original)) /* else it was truncated while they were compared */
+			return false;
 	}
 	file_refresh(f); /* truncated since f was looked at, which may have been while it was still being copied to */
 	p = past_of(original);
@@ -203,10 +205,11 @@ void file_be_found(struct tail_file *f)
 {
 	char head[COPY_LEAST];
 
-	if (f->by_first.text || f->fresh || f->ignored || f->size < COPY_LEAST || f->fd < 0 || f->truncated ||
-		pread(f->fd, head, sizeof head, 0) != sizeof head)
+	if (f->by_first.text || f->fresh || f->ignored || f->size < COPY_LEAST || f->fd < 0 || f->truncated)
 		return;
-	keep_first(f, head);
+	if (f->n_head < COPY_LEAST && pread(f->fd, head, sizeof head, 0) != sizeof head)
+		return;
+	keep_first(f, f->n_head < COPY_LEAST ? head : f->head); /* as it was read, which may be truncated by now */
 	index_put(&f->tail->by_first, &f->by_first, f->first, f);
 }
 
@@ -257,9 +260,12 @@ static void compare(struct tail_file *f)
 			tail_wake(f->tail);
 		return;
 	}
-	if (!begins_like(f, original))
-		begin_at(f, 0, false, TIME_NONE);
-	else if (f->size > original->size)
+	if (!begins_like(f, original)) {
+		if (file_intact(original))
+			begin_at(f, 0, false, TIME_NONE);
+		else if (original->truncated) /* while they were compared */
+			tail_wake(f->tail);
+	} else if (f->size > original->size)
 		begin_at(f, enough(original->size, PART_LEAST), false, original->newest_us);
 }
 
@@ -326,6 +332,7 @@ static void turn_over(struct tail_file *f)
 	f->next_us = TIME_NONE;
 	f->touched_us = clock_now(t->options.clock);
 	f->dirty = true;
+	f->fresh = true; /* the log may have been copied once more since */
 	file_refresh(f);
 }
 
@@ -380,26 +387,37 @@ static bool wants_polling(const struct tail_file *f)
 		(away && (!file_quiet(f) || f->cursor < f->size || f->unlinked));
 }
 
+static void settle_truncated(struct tail_file *f)
+{
+	if (!f->truncated || file_under_way(f))
+		return;
+	if (f->tail->scanning && f->truncated_round < f->tail->round)
+		turn_over(f);
+	else
+		tail_wake(f->tail);
+}
+
+static void settle_copy(struct tail_file *f)
+{
+	f->tail->pinned = f;
+	if (f->fresh && f->size > 0)
+		decide(f);
+	if (f->copy_of)
+		compare(f);
+	file_be_found(f);
+	f->tail->pinned = NULL;
+}
+
 void file_settle(struct tail_file *f)
 {
 	struct tail *t = f->tail;
-	bool here = f->where == FILE_PRESENT || f->where == FILE_DETACHED, polled;
+	bool polled;
 
-	t->pinned = f;
-	if (here && f->fresh && f->size > 0)
-		decide(f);
-	if (here && f->copy_of)
-		compare(f);
-	if (here)
-		file_be_found(f);
-	t->pinned = NULL;
-	if (here && f->truncated && !file_under_way(f)) {
-		if (t->scanning && f->truncated_round < t->round)
-			turn_over(f);
-		else
-			tail_wake(t);
+	if (f->where == FILE_PRESENT || f->where == FILE_DETACHED) {
+		settle_truncated(f);
+		settle_copy(f);
+		end(f);
 	}
-	end(f);
 	polled = wants_polling(f);
 	if (polled != f->polled)
 		t->n_polled = polled ? t->n_polled + 1 : t->n_polled - 1;

@@ -59,12 +59,13 @@ class Tail:
         if not self.driver.exists():
             pytest.skip(f"{self.driver} is not built: make check builds it")
         self.start_process, self.journal, self.glob = processes, folder / "journal", glob
+        self.log = open(folder / "tail.log", "ab")
         self.kills = -1
         self.start()
 
     def start(self):
         self.process = self.start_process([self.driver, self.journal, self.glob], stdout=subprocess.PIPE,
-                                          stderr=subprocess.DEVNULL)
+                                          stderr=self.log)
         self.kills += 1
 
     def kill(self):
