@@ -203,13 +203,14 @@ static void keep_first(struct tail_file *f, const char *head)
 /* Where copies of it will look for it, once it is long enough to be told from others. */
 void file_be_found(struct tail_file *f)
 {
+	bool was_read = f->n_head >= COPY_LEAST; /* then its bytes are known, and may be truncated by now */
 	char head[COPY_LEAST];
 
-	if (f->by_first.text || f->fresh || f->ignored || f->size < COPY_LEAST || f->fd < 0 || f->truncated)
+	if (f->by_first.text || f->fresh || f->ignored || f->where == FILE_FINISHED)
 		return;
-	if (f->n_head < COPY_LEAST && pread(f->fd, head, sizeof head, 0) != sizeof head)
+	if (!was_read && (f->truncated || f->fd < 0 || pread(f->fd, head, sizeof head, 0) != sizeof head))
 		return;
-	keep_first(f, f->n_head < COPY_LEAST ? head : f->head); /* as it was read, which may be truncated by now */
+	keep_first(f, was_read ? f->head : head);
 	index_put(&f->tail->by_first, &f->by_first, f->first, f);
 }
 
