@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "input/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,14 +26,25 @@ struct dead_letter {
 	struct buf line;
 };
 
+/* A crash may have left half a line: the next letter begins a new one. */
+static void line_complete(struct dead_letter *d)
+{
+	char last = '\n';
+
+	if (d->bytes && pread(d->fd, &last, 1, (off_t)d->bytes - 1) == 1 && last != '\n' && write(d->fd, "\n", 1) == 1)
+		d->bytes++;
+}
+
+/* Without blocking: whoever puts a pipe there must not stop the agent. */
 static int file_open(struct dead_letter *d)
 {
 	struct stat st;
 
-	d->fd = open(d->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	d->fd = open(d->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
 	if (d->fd < 0)
 		return -errno;
 	d->bytes = fstat(d->fd, &st) ? 0 : (uint64_t)st.st_size;
+	line_complete(d);
 	return 0;
 }
 
@@ -70,11 +82,13 @@ void dead_letter_close(struct dead_letter *d)
 
 static void make_room(struct dead_letter *d)
 {
-	if (d->bytes + d->line.n <= d->most || !d->bytes)
+	if (d->fd >= 0 && (d->bytes + d->line.n <= d->most || !d->bytes))
 		return;
-	close(d->fd);
-	rename(d->path, d->older);
-	file_open(d);
+	if (d->fd >= 0) {
+		close(d->fd);
+		rename(d->path, d->older);
+	}
+	file_open(d); /* where it fails, the next letter tries again */
 }
 
 static void put_base64(struct buf *to, const unsigned char *at, size_t n)
@@ -93,7 +107,9 @@ static void put_base64(struct buf *to, const unsigned char *at, size_t n)
 /* A text survives being JSON text when nothing in it had to be replaced; bytes of msgpack or of broken UTF-8 do not. */
 static bool is_text(const struct reject *r, size_t n)
 {
-	return r->reason != REJECT_UTF8 && !memchr(r->at, 0, n);
+	size_t good = json_utf8(r->at, n);
+
+	return !memchr(r->at, 0, n) && (good == n || (n < r->length && n - good < 4));
 }
 
 static void put_text(struct buf *to, const char *key, const char *text)
@@ -132,10 +148,12 @@ void dead_letter_put(struct dead_letter *d, const char *file, const struct rejec
 	line_make(d, file, r);
 	make_room(d);
 	wrote = d->line.n <= d->most ? write(d->fd, d->line.at, d->line.n) : -1;
-	if (wrote > 0)
+	if (wrote == (ssize_t)d->line.n) {
 		d->bytes += (uint64_t)wrote;
-	if (wrote == (ssize_t)d->line.n)
 		return;
+	}
+	if (wrote > 0 && ftruncate(d->fd, (off_t)d->bytes)) /* a full disk: no half lines */
+		d->bytes += (uint64_t)wrote;
 	if (!d->lost++)
 		log_warning("input", "a rejected record cannot be kept; it is counted all the same, and this is said once",
 			"path", log_s(d->path), "error", log_s(strerror(errno)));

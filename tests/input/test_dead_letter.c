@@ -109,12 +109,30 @@ static void a_full_disk_is_counted(void **state)
 	assert_non_null(strstr(e.text, "/no/such/folder/x"));
 }
 
+static void half_a_line_is_completed(void **state)
+{
+	FILE *f = fopen(path, "w");
+	struct dead_letter *d;
+	struct error e;
+	struct reject r = rejected("\x92\xa1\xff", 3, REJECT_SYNTAX, 5);
+
+	(void)state;
+	fputs("{\"time\":", f);
+	fclose(f);
+	assert_int_equal(dead_letter_open(path, "src", 1 << 20, &d, &e), 0);
+	dead_letter_put(d, "f", &r);
+	assert_true(!strncmp(last_line(path), "{\"time\":\"", 9));
+	assert_non_null(strstr(last_line(path), "\"base64\":\"kqH/\"}"));
+	dead_letter_close(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_is_kept_with_place_and_reason),
 		cmocka_unit_test(the_cap_holds_and_the_newest_stay),
 		cmocka_unit_test(a_full_disk_is_counted),
+		cmocka_unit_test(half_a_line_is_completed),
 	};
 
 	return cmocka_run_group_tests(tests, make, clean);
