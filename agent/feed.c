@@ -154,7 +154,8 @@ static int64_t feed_hold(struct feed *f, const struct job *j)
 	return hold;
 }
 
-static void job_apply(struct feed *f, struct job *j)
+/* Returns the bytes that were dealt with. */
+static size_t job_apply(struct feed *f, struct job *j)
 {
 	struct chunk *c = j->chunk;
 	const struct decoded *d = &c->decoded;
@@ -172,7 +173,7 @@ static void job_apply(struct feed *f, struct job *j)
 	f->under_way--;
 	chunk_give(f->pipeline, c);
 	free(j);
-	f->on_applied(f->context, bytes);
+	return bytes;
 }
 
 static void job_work(uv_work_t *work)
@@ -186,6 +187,7 @@ static void job_worked(uv_work_t *work, int status)
 {
 	struct job *done = work->data;
 	struct feed *f = done->feed;
+	size_t bytes = 0;
 
 	assert(!status);
 	done->done = true;
@@ -195,9 +197,11 @@ static void job_worked(uv_work_t *work, int status)
 		f->first = j->next;
 		if (!f->first)
 			f->last = &f->first;
-		job_apply(f, j);
+		bytes += job_apply(f, j);
 	}
 	feed_pump(f);
+	/* Last, because whoever is told may close the feed. */
+	f->on_applied(f->context, bytes);
 }
 
 static void job_start(struct inlet *in, struct chunk *c, struct tail_file *file)

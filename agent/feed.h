@@ -11,7 +11,7 @@
 
 struct feed;
 
-/* on_applied: called on the loop thread after every chunk that was applied. known: positions from the store, of all sources. */
+/* on_applied: called on the loop thread when chunks were applied; it may close the feed. known: positions from the store, of all sources. */
 int feed_open(uv_loop_t *loop, const struct config *config, struct pipeline *p, const struct position *known, size_t n_known,
 	bool rebooted, void (*on_applied)(void *context, size_t bytes), void *context, struct feed **ret, struct error *e);
 /* Nothing may be under way: feed_pause, then wait until feed_under_way is 0. Accepts NULL. */
