@@ -44,7 +44,7 @@ bool file_under_way(const struct tail_file *f)
 static bool may_close(const struct tail_file *f)
 {
 	return f->fd >= 0 && f->where == FILE_PRESENT && !file_under_way(f) && !f->truncated && !f->unlinked && !f->copy_of &&
-		f != f->tail->pinned;
+		!(f->copied && f->tail->n_copies) && f != f->tail->pinned;
 }
 
 /* Those read to their end first, the longest quiet first. */

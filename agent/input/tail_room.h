@@ -64,6 +64,7 @@ struct tail_file {
 	bool failed;      /* could not be read: tried again after the next scan */
 	bool ignored;     /* compressed */
 	bool fresh;       /* new, or its generation is, and not yet known whether it is a copy */
+	bool copied;      /* some file is or was a copy of it */
 	bool moved;       /* renamed away from where it was written */
 	bool truncated;   /* content changed under the offset; begins a new generation when nothing is under way */
 	bool polled;      /* no watch speaks for it */

@@ -72,6 +72,8 @@ static void copy_of_set(struct tail_file *f, struct tail_file *original)
 {
 	f->tail->n_copies -= f->copy_of != NULL;
 	f->copy_of = original;
+	if (original)
+		original->copied = true;
 	f->tail->n_copies += original != NULL;
 	f->fresh = false;
 }
@@ -353,6 +355,8 @@ void file_release(struct tail_file *original)
 		}
 		if (original->fd >= 0)
 			begins_like(f, original);
+		else if (f->alike > original->cursor)
+			f->alike = original->cursor;
 		begin_at(f, enough(f->alike, f->size > original->size ? PART_LEAST : COPY_LEAST), false,
 			original->newest_us);
 		file_ready_set(f);
@@ -362,10 +366,12 @@ void file_release(struct tail_file *original)
 /* Deleted and read to its end: over. Renamed out of sight: held for a while, then remembered only. */
 static void end(struct tail_file *f)
 {
-	bool read = f->cursor >= f->size || f->offered_last || f->copy_of || f->ignored;
+	bool read = f->cursor >= f->size || f->offered_last || f->ignored;
 	int64_t quiet_us = tail_time(f->tail) - f->changed_us;
 
-	if (f->where != FILE_DETACHED || file_under_way(f) || !read || !file_quiet(f) || f->truncated)
+	if (f->where != FILE_DETACHED || file_under_way(f) || !file_quiet(f) || f->truncated)
+		return;
+	if (!read && !(f->copy_of && file_intact(f->copy_of)))
 		return;
 	if (!f->unlinked && quiet_us < DETACHED_US)
 		return;
