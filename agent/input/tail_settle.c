@@ -283,6 +283,15 @@ static void keep_past(struct tail *t, const struct past *p)
 	t->past[t->n_past++] = *p;
 }
 
+/* They were compared, but before anything was read of it a log may be written anew unseen: what was read of it counts. */
+static bool head_agrees(const struct tail_file *f, const struct tail_file *original)
+{
+	char head[FINGERPRINT_N];
+	size_t n = original->n_head < f->alike ? original->n_head : (size_t)f->alike;
+
+	return pread(f->fd, head, n, 0) == (ssize_t)n && memcmp(head, original->head, n) == 0;
+}
+
 /* The copies of a log that was truncated stand for it now. Returns up to where they hold it. */
 static uint64_t let_copies_go(struct tail_file *original, const struct past *p)
 {
@@ -292,7 +301,9 @@ static uint64_t let_copies_go(struct tail_file *original, const struct past *p)
 		if (f->copy_of != original)
 			continue;
 		file_refresh(f);
-		if (file_open(f) == 0 && (f->alike >= p->offset || continues(f, p, 1))) {
+		if (file_open(f) == 0 && !head_agrees(f, original))
+			f->alike = 0;
+		if (f->fd >= 0 && (f->alike >= p->offset || continues(f, p, 1))) {
 			if (held == 0) {
 				adopt(f, p);
 				tail_file_follow(original, f);
