@@ -36,17 +36,12 @@ static struct past past_of(const struct tail_file *f)
 
 /* NULs before the offset are those of a hole and prove nothing: any sparse log has them. Where only a hole was passed over
  * nothing was read either, so there is nothing to go on from. */
-static bool is_text(const char *at, size_t n)
-{
-	return n > 0 && (at[0] != 0 || memcmp(at, at + 1, n - 1) != 0);
-}
-
 static bool has_text_before(const struct tail_file *f, const struct past *p)
 {
 	char before[FINGERPRINT_N];
 	size_t n = p->marker.n < sizeof before ? p->marker.n : sizeof before;
 
-	return pread(f->fd, before, n, (off_t)(p->offset - n)) == (ssize_t)n && is_text(before, n);
+	return pread(f->fd, before, n, (off_t)(p->offset - n)) == (ssize_t)n && !nuls_only(before, n);
 }
 
 /* Does f hold before that one's cursor what was read there? From memory: the file itself may have changed since. */
@@ -55,7 +50,7 @@ static bool holds_trail_of(const struct tail_file *f, const struct tail_file *or
 	char there[FINGERPRINT_N];
 	size_t n = original->n_trail;
 
-	return f->size >= original->cursor && is_text(original->trail, n) &&
+	return f->size >= original->cursor && !nuls_only(original->trail, n) &&
 		pread(f->fd, there, n, (off_t)(original->cursor - n)) == (ssize_t)n &&
 		memcmp(there, original->trail, n) == 0;
 }
