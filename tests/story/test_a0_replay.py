@@ -4,6 +4,7 @@ import json
 import struct
 import subprocess
 from collections import Counter
+from datetime import datetime
 
 import msgpack
 import pytest
@@ -105,6 +106,28 @@ def test_msgpack_says_the_same(home, events):
     theirs = [json.loads(line) for line in done.stdout.splitlines()]
     digests = lambda es: {e["start"]: e["digest"] for e in es if e["event"] == "window"}
     assert digests(theirs) == digests(events) and theirs[-1]["balanced"]
+
+
+def test_a_log_with_other_names_needs_no_code(home, events):
+    "Nested elsewhere, named otherwise, time in milliseconds, the model named by the source: the same records, the same windows."
+    fields = """, model = "clinc-intent", version = "1.0.0", fields = { time = "/meta/at", id = "/meta/request~1id", features = "/in/put",
+      embedding = "/out/0/vector", logits = "/out/0/scores", prediction = "/out/0/label", confidence = "/out/0/p", model = "", version = "",
+      tags = "", text = "" }"""
+    config = home.path / "other.lua"
+    config.write_text(home.config.read_text().replace('format = "jsonl"', 'format = "jsonl"' + fields))
+    log = home.path / "other.jsonl"
+    with open(log, "w") as out:
+        for line in sample("stream"):
+            r = json.loads(line)
+            at = datetime.fromisoformat(r["ts"].replace("Z", "+00:00"))
+            out.write(json.dumps({"out": [{"label": r["prediction"], "p": r["confidence"], "scores": r["logits"], "vector": r["embedding"]}],
+                                  "more": {"deep": [1, {"x": None}]}, "in": {"put": r["features"]},
+                                  "meta": {"request/id": r["id"], "at": round(at.timestamp() * 1000)}}) + "\n")
+    done = subprocess.run([OODD, "replay", "-c", config, "--json", log], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    theirs = [json.loads(line) for line in done.stdout.splitlines()]
+    digests = lambda es: {e["start"]: e["digest"] for e in es if e["event"] == "window"}
+    assert digests(theirs) == digests(events), theirs[-1]
 
 
 def test_standard_input_is_a_log(home, events):
