@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Rates of false alarms for people: a bare zero says nothing without how long was looked. */
+#include "rate.h"
+
+#include "base/clock.h"
+#include "stats/interval.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define TAIL .025
+#define ONE_SIDED .05
+
+static double windows_per_alarm(const struct rate_budget *b)
+{
+	return fmax((double)b->per_us / (double)b->window_us / b->false_alarms, exp(b->log_budget));
+}
+
+void rate_of(size_t alarms, size_t windows, const struct rate_budget *b, struct rate *ret)
+{
+	double k = (double)alarms, periods = (double)windows * (double)b->window_us / (double)b->per_us;
+
+	*ret = (struct rate){.alarms = alarms, .windows = windows, .allowed = (double)windows / windows_per_alarm(b),
+		.upper = interval_count_high(k, ONE_SIDED), .low = interval_count_low(k, TAIL), .high = interval_count_high(k, TAIL),
+		.per_period = windows ? k / periods : (double)NAN};
+	ret->upper_per_period = windows ? ret->upper / periods : (double)NAN;
+}
+
+int rate_broken(const struct rate *r)
+{
+	return r->alarms && interval_count_low((double)r->alarms, ONE_SIDED) > r->allowed;
+}
+
+const char *rate_duration(double seconds, char *to, size_t n)
+{
+	static const struct {
+		double seconds;
+		const char *word;
+	} units[] = {{86400, "days"}, {3600, "h"}, {60, "min"}, {0, "s"}};
+	size_t i = 0;
+
+	while (units[i].seconds > 0 && seconds < 2 * units[i].seconds)
+		i++;
+	seconds /= units[i].seconds > 0 ? units[i].seconds : 1;
+	snprintf(to, n, seconds < 10 && floor(seconds) != seconds ? "%.1f %s" : "%.0f %s", seconds, units[i].word);
+	return to;
+}
+
+void rate_text(const struct rate *r, const struct rate_budget *b, struct buf *to)
+{
+	double seconds = (double)r->windows * (double)b->window_us / SECOND_US;
+	char looked[32], bound[32];
+
+	buf_format(to, "%zu alarm%s in %zu windows (%s)", r->alarms, r->alarms == 1 ? "" : "s", r->windows,
+		rate_duration(seconds, looked, sizeof looked));
+	if (!r->windows)
+		return;
+	buf_format(to, "; the budget allows %.3g; upper 95 %% bound 1 per %s", r->allowed,
+		rate_duration(seconds / r->upper, bound, sizeof bound));
+	if (rate_broken(r))
+		buf_text(to, ": MORE THAN THE BUDGET");
+	else if (r->upper > 2 * r->allowed && r->allowed < 3)
+		buf_text(to, " (too short a time to show that the budget holds)");
+}
+
+static void put(struct buf *to, const char *key, double x)
+{
+	buf_format(to, ",\"%s\":", key);
+	buf_json_number(to, x);
+}
+
+void rate_json(const struct rate *r, const struct rate_budget *b, struct buf *to)
+{
+	buf_format(to, "\"alarms\":%zu,\"windows\":%zu", r->alarms, r->windows);
+	put(to, "allowed", r->allowed);
+	put(to, "upper95", r->upper);
+	buf_text(to, ",\"interval\":[");
+	buf_json_number(to, r->low);
+	buf_text(to, ",");
+	buf_json_number(to, r->high);
+	buf_text(to, "]");
+	put(to, "per_period", r->per_period);
+	put(to, "upper95_per_period", r->upper_per_period);
+	put(to, "period_s", (double)b->per_us / SECOND_US);
+}
