@@ -50,6 +50,16 @@ static float noise(uint64_t *seed)
 	return sum;
 }
 
+/* A last layer over rectified activations: some detectors look for one. */
+static float logit(const float *x, const float *w, size_t d)
+{
+	float sum = 0;
+
+	for (size_t j = 0; j < d; j++)
+		sum += x[j] * w[j];
+	return 2 + 30 * sum / (float)d;
+}
+
 static struct data data_make(struct shape s)
 {
 	struct data t = {.shape = s};
@@ -68,9 +78,9 @@ static struct data data_make(struct shape s)
 	for (size_t i = 0; i < n; i++) {
 		t.predicted[i] = (int32_t)(i % s.classes);
 		for (size_t j = 0; j < s.d; j++)
-			t.x[i * s.d + j] = noise(&seed) + t.w[(i % s.classes) * s.d + j];
+			t.x[i * s.d + j] = fmaxf(noise(&seed) + t.w[(i % s.classes) * s.d + j], 0);
 		for (size_t j = 0; j < s.classes; j++)
-			t.z[i * s.classes + j] = 3 * noise(&seed) + (j == i % s.classes ? 6 : 0);
+			t.z[i * s.classes + j] = logit(t.x + i * s.d, t.w + j * s.d, s.d);
 	}
 	return t;
 }
@@ -197,9 +207,9 @@ static double ratio(const struct line *lines, size_t n, const char *a, const cha
 
 static void classes_bench(const struct plugins *plugins, struct shape shape)
 {
-	static const char *const names[] = {"null", "msp", "maxlogit", "energy", "entropy", "gen", "mahalanobis", "relative"};
+	static const char *const names[] = {"null", "msp", "maxlogit", "energy", "entropy", "margin", "gen", "mahalanobis", "relative", "fdbd", "vim", "scale", "react"};
 	struct data t = data_make(shape);
-	struct line lines[32];
+	struct line lines[40];
 	size_t n = 0;
 
 	printf("%zu dimensions, %zu classes\n", shape.d, shape.classes);

@@ -73,6 +73,14 @@ def msp(z):
     return p.sum(1)
 
 
+def margin(z):
+    p = softmax(z, axis=1)
+    a = p.argmax(1)
+    second = np.sort(p, axis=1)[:, -2] if z.shape[1] > 1 else 0
+    p[np.arange(len(p)), a] = 0
+    return p.sum(1) + second
+
+
 def energy(z, t=1.0):
     return -t * logsumexp(z / t, axis=1)
 
@@ -160,6 +168,7 @@ def test_logits(rng):
             near("energy, " + name, run("energy", dict(logits=z))[0], energy(w), absolute=1e-5)
             near("energy, T 2.5, " + name, run("energy", dict(logits=z), temperature=2.5)[0], energy(w, 2.5), absolute=1e-5)
             near("entropy, " + name, run("entropy", dict(logits=z))[0], entropy(w), absolute=1e-12)
+            near("margin, " + name, run("margin", dict(logits=z))[0], margin(w), absolute=1e-12)
             near("gen, " + name, run("gen", dict(logits=z))[0], gen(w))
             near("gen, gamma 0.5, M 5, " + name, run("gen", dict(logits=z), gamma=0.5, most=5)[0], gen(w, 0.5, 5), absolute=1e-12)
 
@@ -167,7 +176,7 @@ def test_logits(rng):
 def test_logits_odd_rows():
     inf, nan = np.inf, np.nan
     z = np.array([[1, 2, 3], [nan, 2, 3], [inf, 0, 0], [-inf, -inf, -inf], [-inf, 0, -inf], [0, 0, -inf], [1e30, 0, 0], [3e38, -3e38, 0]], np.float32)
-    for name in ("msp", "maxlogit", "energy", "entropy", "gen"):
+    for name in ("msp", "maxlogit", "energy", "entropy", "margin", "gen"):
         s = run(name, dict(logits=z))[0]
         check(f"{name}: NaN, inf and all -inf are not scored", np.isnan(s[1:4]).all(), str(s))
         check(f"{name}: a probability of zero is fine", np.isfinite(s[[0, 4, 5, 6, 7]]).all(), str(s))
@@ -242,6 +251,126 @@ def test_knn(rng):
         run("knn", dict(embedding=x), dict(embedding=x[:20]), k=50)
 
 
+# ---- the last layer, found again ----
+
+def layer(x, z):
+    theta = np.linalg.lstsq(np.c_[x, np.ones(len(x))], z, rcond=1e-6)[0]
+    return theta[:-1].T, theta[-1]
+
+
+def fdbd(w, mean, x, z):
+    a, n = z.argmax(1), np.arange(len(z))
+    length = np.linalg.norm(w[:, None] - w[None], axis=2)
+    np.fill_diagonal(length, 1)
+    return -((z[n, a][:, None] - z) / length[a]).sum(1) / (z.shape[1] - 1) / np.linalg.norm(x - mean, axis=1)
+
+
+def vim(w, b, fit, fit_z, x, z, principal=None):
+    d = fit.shape[1]
+    u = -np.linalg.pinv(w, rcond=1e-6) @ b
+    value, vector = np.linalg.eigh((fit - u).T @ (fit - u) / len(fit))
+    r = vector[:, :d - (principal or d // 2)]
+    alpha = fit_z.max(1).mean() / np.linalg.norm((fit - u) @ r, axis=1).mean()
+    return alpha * np.linalg.norm((x - u) @ r, axis=1) - logsumexp(z, axis=1)
+
+
+def scale(w, b, x, percentile=85):
+    kept = max(1, x.shape[1] - int(np.round(x.shape[1] * percentile / 100)))
+    with np.errstate(invalid="ignore"):
+        r = np.nan_to_num(x.sum(1) / np.sort(x, axis=1)[:, -kept:].sum(1))
+    return energy((x * np.exp(r)[:, None]) @ w.T + b)
+
+
+def react(w, b, fit, x, percentile=90):
+    return energy(np.minimum(x, np.percentile(fit, percentile)) @ w.T + b)
+
+
+def network(rng, n, d, classes, dead=0):
+    """A random ReLU layer and a last one over it, whose last `dead` units never fire."""
+    fixed = np.random.default_rng([d, classes])
+    centre, w, b = 2 * fixed.normal(size=(classes, d)), fixed.normal(size=(classes, d)) / np.sqrt(d), fixed.normal(size=classes) + 3
+    x = np.maximum(centre[rng.integers(0, classes, n)] + rng.normal(size=(n, d)), 0)
+    if dead:
+        x[:, -dead:] = 0
+    x = x.astype(np.float32)
+    return x, (x.astype(float) @ w.T + b).astype(np.float32), w, b
+
+
+def test_lastlayer(rng):
+    for d, classes, n, dead in ((2, 2, 60, 0), (7, 3, 200, 1), (33, 5, 400, 0), (64, 10, 1200, 6), (40, 150, 900, 0), (128, 150, 2600, 0)):
+        x, z, w, b = network(rng, n, d, classes, dead)
+        q, qz, _, _ = network(rng, 200, d, classes, dead)
+        q[:50] *= 3
+        qz[:50] = (q[:50].astype(float) @ w.T + b).astype(np.float32)
+        w[:, d - dead:] = 0
+        fit, rows = dict(logits=z, embedding=x), dict(logits=qz, embedding=q)
+        x, z, q, qz = x.astype(float), z.astype(float), q.astype(float), qz.astype(float)
+        name = f"{d} dimensions ({dead} dead), {classes} classes"
+        near("fdbd, " + name, run("fdbd", rows, fit)[0], fdbd(w, x.mean(0), q, qz), absolute=1e-6)
+        probabilities = dict(logits=(qz - logsumexp(qz, axis=1)[:, None]), embedding=q)
+        near("fdbd of log-probabilities, " + name, run("fdbd", probabilities, dict(logits=z - logsumexp(z, axis=1)[:, None], embedding=x))[0],
+             fdbd(w, x.mean(0), q, qz), absolute=1e-5)
+        # Logits are logged in single precision, and a dead direction of W may come back as one that is nearly so.
+        near("vim, " + name, run("vim", rows, fit)[0], vim(w, b, x, z, q, qz), absolute=2e-5)
+        if d > 3:
+            near("vim, 3 principal directions, " + name, run("vim", rows, fit, principal=3)[0], vim(w, b, x, z, q, qz, 3), absolute=2e-5)
+        for percentile in (85, 50):
+            near(f"scale {percentile}, {name}", run("scale", rows, fit, percentile=percentile)[0], scale(w, b, q, percentile), absolute=1e-4)
+        for percentile in (90, 55.5):
+            near(f"react {percentile}, {name}", run("react", rows, fit, percentile=percentile)[0], react(w, b, x, q, percentile), absolute=1e-5)
+        again = [run(name, rows, fit)[1] for name in ("fdbd", "vim", "scale", "react") for _ in (0, 1)]
+        check(f"fits are the same bits twice, {name}", all(again[i] == again[i + 1] for i in (0, 2, 4, 6)))
+
+
+def test_lastlayer_gate(rng):
+    x, z, w, b = network(rng, 1500, 20, 6)
+    rows = dict(logits=z[:5], embedding=x[:5])
+    refused = lambda detector, fit: pytest.raises(Refused, match=fit)
+    cases = (("another layer's embedding", dict(logits=z, embedding=np.maximum(x @ rng.normal(size=(20, 10)), 0)), "the logged embedding is not what the logits are made of: R2 0"),
+             ("an embedding of length 1", dict(logits=z, embedding=unit(x)), "is not what the logits are made of"),
+             ("noise", dict(logits=z, embedding=rng.normal(size=x.shape)), "is not what the logits are made of: R2 -?0"),
+             ("too few rows", dict(logits=z[:21], embedding=x[:21]), "too few to find a last layer"),
+             ("next to no rows", dict(logits=z[:19], embedding=x[:19]), "19 rows have a whole embedding and whole logits, at least 20"),
+             ("one logit", dict(logits=z[:, :1], embedding=x), "two logits or more"),
+             ("nothing whole", dict(logits=z * np.nan, embedding=x), "0 rows have a whole embedding"),
+             ("logits that never change", dict(logits=z * 0 + 1, embedding=x), "is not what the logits are made of"))
+    for name, fit, why in cases:
+        for detector in ("fdbd", "vim", "scale", "react"):
+            with refused(detector, why):
+                run(detector, rows, fit)
+        check("refused: " + name, True)
+    two_sided, other = x - 1, np.float32(x - x.mean() / 60)
+    for name, fit, detectors in (("two-sided", two_sided, ("scale", "react")), ("a little below zero", other, ("scale",))):
+        for detector in detectors:
+            with refused(detector, "% of the activations' mass is below zero"):
+                run(detector, rows, dict(logits=z, embedding=fit))
+        check(f"refused by {detectors}: activations {name}", True)
+    near("react takes activations a little below zero", run("react", dict(logits=z, embedding=other), dict(logits=z, embedding=other))[0],
+         react(*layer(other.astype(float), z.astype(float)), other.astype(float), other.astype(float)), absolute=1e-4)
+    with refused("vim", "principal is 20, and the embedding has only 20"):
+        run("vim", rows, dict(logits=z, embedding=x), principal=20)
+    with refused("vim", "not above zero on average"):
+        run("vim", rows, dict(logits=z - 100, embedding=x))
+    rounded = dict(logits=z.round(2), embedding=x.round(2))
+    check("two decimals pass", run("fdbd", rounded, rounded)[0].shape == (1500,))
+
+
+def test_lastlayer_odd_rows(rng):
+    x, z, w, b = network(rng, 400, 12, 5)
+    q, qz = x[:9].copy(), z[:9].copy()
+    q[1, 3], q[2, 0], qz[3, 1], qz[4, 2], q[5] = np.nan, np.inf, np.nan, -np.inf, 0
+    qz[5] = b
+    broken, broken_z = x.copy(), z.copy()
+    broken[7, 2], broken_z[9, 1] = np.nan, np.inf
+    keep = np.setdiff1d(np.arange(400), [7, 9])
+    for name, want in (("fdbd", lambda q, qz: fdbd(w, x[keep].astype(float).mean(0), q, qz)), ("vim", lambda q, qz: vim(w, b, x[keep].astype(float), z[keep].astype(float), q, qz)),
+                       ("scale", lambda q, qz: scale(w, b, q)), ("react", lambda q, qz: react(w, b, x[keep].astype(float), q))):
+        s = run(name, dict(logits=qz, embedding=q), dict(logits=broken_z, embedding=broken))[0]
+        check(f"{name}: NaN and inf are not scored, an embedding of zeros is", (np.isnan(s) == [0, 1, 1, 1, 1, 0, 0, 0, 0]).all(), str(s))
+        i = [0, 5, 6, 7, 8]
+        near(f"{name}: rows that cannot be used are left out of the fit", s[i], want(q[i].astype(float), qz[i].astype(float)), absolute=1e-5)
+
+
 # ---- the oracle ----
 
 def lines(path):
@@ -266,6 +395,13 @@ def test_oracle():
         near("oracle: " + name, run(name, dict(logits=logits))[0], oracle[name])
     for column, ridge in (("mahalanobis_pred", 1e-6), ("mahalanobis_pred_reg1e-3", 1e-3)):
         near("oracle: " + column, run("mahalanobis", dict(embedding=stream), fit, normalise="false", regularisation=ridge)[0], oracle[column])
+    both, rows = dict(logits=train_logits, embedding=train), dict(logits=logits, embedding=stream)
+    near("oracle: fdbd", run("fdbd", rows, both)[0], oracle["fdbd"])
+    # Between an energy and a residual of 10, 1e-4 of a score near zero is beyond single-precision logits.
+    near("oracle: vim", run("vim", rows, both)[0], oracle["vim"], absolute=1e-6)
+    for detector in ("scale", "react"):
+        with pytest.raises(Refused, match="% of the activations' mass is below zero"):
+            run(detector, rows, both)
     for k in (5, 50):
         near(f"oracle: knn{k}", run("knn", dict(embedding=stream), fit, k=k, bank=100000)[0], oracle[f"knn{k}"])
     for column, ridge in (("rmd_pred", 1e-6), ("rmd_pred_reg1e-3", 1e-3)):
