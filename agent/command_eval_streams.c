@@ -41,7 +41,7 @@ static void window_name(struct eval_window *w, const struct signal *signal)
 
 		if (!f->moved || f->latched)
 			continue;
-		buf_format(&change, "%s%s", change.n ? "; " : "", f->change);
+		buf_format(&change, "%s%s: %s", change.n ? "; " : "", f->name, f->change);
 		buf_text(&names, names.n > 1 ? "," : "");
 		buf_json_text(&names, f->name, strlen(f->name));
 	}

@@ -31,6 +31,11 @@ static const struct command commands[] = {
 		"kind, with 95 % intervals. Windows: for every phase with a shift whether it was found, when and by what, beside the\n"
 		"least delay that the fused p-values allow; and the false alarms. Labels and phases may be compressed.",
 		command_eval},
+	{"selftest", "-c CONFIG [--model M] [--windows N] [--replays R] [--json] [LOG...]",
+		"False alarms and flags where nothing has moved, with intervals.",
+		"Relearns on a part of each reference and judges the rest: windows drawn over and over, records dealt anew, stretches in the\n"
+		"order of time, each also with every record repeated. With LOG... those logs are replayed as ones without drift.",
+		command_selftest},
 	{"check", "-c CONFIG [--effective]", "Configuration, references, plugins, rules and endpoints checked without starting.",
 		"All mistakes at once, one a line, with file and line. --effective prints the whole configuration with defaults, and\n"
 		"where each value came from.",

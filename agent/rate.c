@@ -31,6 +31,38 @@ int rate_broken(const struct rate *r)
 	return r->alarms && interval_count_low((double)r->alarms, ONE_SIDED) > r->allowed;
 }
 
+static double dispersion(const struct rate_pair *w, size_t n_windows, double share)
+{
+	double chi2 = 0;
+	size_t filled = 0;
+
+	for (size_t i = 0; i < n_windows; i++) {
+		double expected = (double)w[i].n * share;
+
+		if (!w[i].n)
+			continue;
+		chi2 += ((double)w[i].k - expected) * ((double)w[i].k - expected) / (expected * (1 - share));
+		filled++;
+	}
+	return filled > 1 ? fmax(chi2 / (double)(filled - 1), 1) : 1;
+}
+
+void rate_share_of(const struct rate_pair *windows, size_t n_windows, struct rate_share *ret)
+{
+	*ret = (struct rate_share){.share = NAN, .low = 0, .high = 1, .effect = 1};
+	for (size_t i = 0; i < n_windows; i++) {
+		ret->k += windows[i].k;
+		ret->n += windows[i].n;
+	}
+	if (!ret->n)
+		return;
+	ret->share = (double)ret->k / (double)ret->n;
+	if (ret->k && ret->k < ret->n)
+		ret->effect = dispersion(windows, n_windows, ret->share);
+	ret->low = interval_share_low((double)ret->k / ret->effect, (double)ret->n / ret->effect, TAIL);
+	ret->high = interval_share_high((double)ret->k / ret->effect, (double)ret->n / ret->effect, TAIL);
+}
+
 const char *rate_duration(double seconds, char *to, size_t n)
 {
 	static const struct {
@@ -51,10 +83,12 @@ void rate_text(const struct rate *r, const struct rate_budget *b, struct buf *to
 	double seconds = (double)r->windows * (double)b->window_us / SECOND_US;
 	char looked[32], bound[32];
 
+	if (!r->windows) {
+		buf_text(to, "no window that could be judged");
+		return;
+	}
 	buf_format(to, "%zu alarm%s in %zu windows (%s)", r->alarms, r->alarms == 1 ? "" : "s", r->windows,
 		rate_duration(seconds, looked, sizeof looked));
-	if (!r->windows)
-		return;
 	buf_format(to, "; the budget allows %.3g; upper 95 %% bound 1 per %s", r->allowed,
 		rate_duration(seconds / r->upper, bound, sizeof bound));
 	if (rate_broken(r))

@@ -31,6 +31,18 @@ void rate_text(const struct rate *r, const struct rate_budget *b, struct buf *to
 /* "alarms":..,"windows":..,"allowed":..,"upper95":..,"interval":[..],"per_period":..,"upper95_per_period":..,"period_s":..;
  * members of an object. */
 void rate_json(const struct rate *r, const struct rate_budget *b, struct buf *to);
+/* A share of flagged records over windows. Windows that differ by more than chance make the records worth fewer: the interval is
+ * that of Clopper & Pearson for n / effect of them (Korn & Graubard 1998). */
+struct rate_share {
+	int64_t k, n;
+	double share, low, high; /* 95 %, two-sided; share NaN when n is 0 */
+	double effect;           /* >= 1: Pearson's chi-square over its degrees of freedom */
+};
+struct rate_pair {
+	int64_t k, n;
+};
+void rate_share_of(const struct rate_pair *windows, size_t n_windows, struct rate_share *ret);
+
 /* "12 min", "5.3 h", "300 days" */
 const char *rate_duration(double seconds, char *to, size_t n);
 

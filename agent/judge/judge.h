@@ -60,5 +60,10 @@ struct judge_selftest {
 };
 void judge_selftest(const struct reference *r, const struct judge_options *options,
 	size_t n_windows, uint64_t seed, struct judge_selftest *ret);
+/* The same in the order of time: each of n_blocks stretches of the null windows in turn is left out
+ * of learning and judged once, as it came. Few windows, but drift and memory are as they were.
+ * held_out: of the longest stretch; what cannot be judged: of the worst. */
+void judge_selftest_blocks(const struct reference *r, const struct judge_options *options,
+	size_t n_blocks, struct judge_selftest *ret);
 
 #endif

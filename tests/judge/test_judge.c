@@ -585,6 +585,37 @@ static void test_selftest(void **state)
 	reference_close(r);
 }
 
+/* In the order of time, what moves inside the reference is not taken apart. */
+static void test_selftest_blocks(void **state)
+{
+	struct reference *r = reference_of(40, 14);
+	struct judge_selftest t, again;
+
+	(void)state;
+	judge_selftest_blocks(r, &JUDGE_OPTIONS, 5, &t);
+	assert_int_equal(t.n_alarms, 0);
+	assert_int_equal(t.n_windows, 40);
+	assert_int_equal(t.n_judged, 40);
+	assert_int_equal(t.learned_from, 32);
+	assert_int_equal(t.held_out, 8);
+	judge_selftest_blocks(r, &JUDGE_OPTIONS, 7, &t);
+	assert_int_equal(t.n_judged, 40);
+	assert_int_equal(t.held_out, 6);
+	for (int i = 32; i < 40; i++) {
+		struct window w;
+
+		fill(&w, i, 500, &odd_and_wide);
+		memcpy(r->windows[i].v, w.v, w.width * sizeof *w.v);
+		r->windows[i].n = w.n;
+		window_done(&w);
+	}
+	judge_selftest_blocks(r, &JUDGE_OPTIONS, 5, &t);
+	judge_selftest_blocks(r, &JUDGE_OPTIONS, 5, &again);
+	assert_memory_equal(&t, &again, sizeof t);
+	assert_int_equal(t.n_alarms, 1);
+	reference_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -602,6 +633,7 @@ int main(void)
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_severity),
 		cmocka_unit_test(test_selftest),
+		cmocka_unit_test(test_selftest_blocks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
