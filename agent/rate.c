@@ -81,7 +81,7 @@ const char *rate_duration(double seconds, char *to, size_t n)
 void rate_text(const struct rate *r, const struct rate_budget *b, struct buf *to)
 {
 	double seconds = (double)r->windows * (double)b->window_us / SECOND_US;
-	char looked[32], bound[32];
+	char looked[32], bound[32], period[32];
 
 	if (!r->windows) {
 		buf_text(to, "no window that could be judged");
@@ -89,6 +89,8 @@ void rate_text(const struct rate *r, const struct rate_budget *b, struct buf *to
 	}
 	buf_format(to, "%zu alarm%s in %zu windows (%s)", r->alarms, r->alarms == 1 ? "" : "s", r->windows,
 		rate_duration(seconds, looked, sizeof looked));
+	if (r->alarms)
+		buf_format(to, ", %.3g per %s", r->per_period, rate_duration((double)b->per_us / SECOND_US, period, sizeof period));
 	buf_format(to, "; the budget allows %.3g; upper 95 %% bound 1 per %s", r->allowed,
 		rate_duration(seconds / r->upper, bound, sizeof bound));
 	if (rate_broken(r))
