@@ -34,6 +34,14 @@ alert "IntentTrafficShifted" {
   when = function(s) return s.alarm and s.severity >= 1 end,
   severity = "page", to = { "oncall" },
   summary = function(s) return ("%s: %s moved (%s)"):format(s.model, s.top.name, s.top.change) end,
+  description = function(s)
+    local lines = {}
+    for _, f in ipairs(s.findings) do
+      if #lines < 4 then lines[#lines + 1] = ("%s: %s"):format(f.name, f.change) end
+    end
+    return ("%d of %d queries flagged as odd; evidence %.1f, alarm at %.1f. Heaviest measures: %s"):format(
+      s.flagged, s.n, s.log_m, s.budget, table.concat(lines, "; "))
+  end,
 }
 """
 

@@ -214,6 +214,9 @@ const char *duration_format(int64_t us, char *to, size_t n)
 	for (size_t i = 0; i < sizeof order / sizeof *order && us && used < n; i++) {
 		int64_t unit = units[order[i]].us;
 
+		/* "30d" stays "30d": weeks only where they are whole. */
+		if (i == 0 && us % unit)
+			continue;
 		if (us / unit)
 			used += (size_t)snprintf(to + used, n - used, "%lld%s", (long long)(us / unit), units[order[i]].word);
 		us %= unit;

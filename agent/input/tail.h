@@ -13,6 +13,9 @@
  *     }
  *     in the transaction:  tail_positions(t, store), tail_forgotten(t, delete)
  *
+ * A file that holds, from its first byte on, what another file of the source holds is a copy of it: not read again, and read
+ * on from there when the other is truncated. Two logs that begin alike and then differ are two logs, read whole.
+ *
  * Between take and advance bytes are under way. A file begins a new generation only when nothing of it is. */
 #ifndef INPUT_TAIL_H
 #define INPUT_TAIL_H

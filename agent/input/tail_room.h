@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the files of the tail share: tail.c (the whole), tail_scan.c (names to files), tail_file.c (bytes of one file),
- * tail_settle.c (what became of a file: copies, truncation, the end), tail_ready.c (which is read next). Nobody else includes this. */
+ * What the files of the tail share: tail.c (the whole), tail_scan.c (names to files), tail_file.c (one file as the kernel has
+ * it), tail_read.c (its bytes), tail_settle.c (what became of it: copies, truncation, the end), tail_ready.c (which is read
+ * next). Nobody else includes this. */
 #ifndef INPUT_TAIL_ROOM_H
 #define INPUT_TAIL_ROOM_H
 
@@ -64,6 +65,7 @@ struct tail_file {
 	bool failed;      /* could not be read: tried again after the next scan */
 	bool ignored;     /* compressed */
 	bool fresh;       /* new, or its generation is, and not yet known whether it is a copy */
+	bool copied;      /* some file is or was a copy of it */
 	bool moved;       /* renamed away from where it was written */
 	bool truncated;   /* content changed under the offset; begins a new generation when nothing is under way */
 	bool polled;      /* no watch speaks for it */
@@ -116,7 +118,7 @@ bool tail_wants(const struct tail *t, const char *path); /* do the globs cover i
 void tail_scan_run(struct tail *t);                      /* tail_scan, without telling */
 void tail_refused_done(struct tail *t);
 
-/* tail_file.c */
+/* tail_file.c (the functions of tail.h that read are in tail_read.c) */
 int file_open_path(const struct tail *t, const char *path); /* a descriptor or -errno */
 bool file_intact(struct tail_file *f);                   /* open, refreshed, and what was read of it still stands there */
 void file_resume(struct tail_file *f);                   /* found again: is it what the position says? */
@@ -128,6 +130,8 @@ void file_remember(struct tail_file *f);                 /* head and trail from 
 void file_met(struct tail_file *f);                      /* no longer from_store */
 void file_begin(struct tail_file *f, uint64_t offset);   /* cursor and done there */
 struct fingerprint file_head(const struct tail_file *f); /* of the bytes dealt with */
+void file_begins_anew(struct tail_file *f);              /* found truncated */
+bool nuls_only(const char *at, size_t n);
 bool file_under_way(const struct tail_file *f);
 
 /* tail_ready.c */

@@ -36,17 +36,12 @@ static struct past past_of(const struct tail_file *f)
 
 /* NULs before the offset are those of a hole and prove nothing: any sparse log has them. Where only a hole was passed over
  * nothing was read either, so there is nothing to go on from. */
-static bool is_text(const char *at, size_t n)
-{
-	return n > 0 && (at[0] != 0 || memcmp(at, at + 1, n - 1) != 0);
-}
-
 static bool has_text_before(const struct tail_file *f, const struct past *p)
 {
 	char before[FINGERPRINT_N];
 	size_t n = p->marker.n < sizeof before ? p->marker.n : sizeof before;
 
-	return pread(f->fd, before, n, (off_t)(p->offset - n)) == (ssize_t)n && is_text(before, n);
+	return pread(f->fd, before, n, (off_t)(p->offset - n)) == (ssize_t)n && !nuls_only(before, n);
 }
 
 /* Does f hold before that one's cursor what was read there? From memory: the file itself may have changed since. */
@@ -55,7 +50,7 @@ static bool holds_trail_of(const struct tail_file *f, const struct tail_file *or
 	char there[FINGERPRINT_N];
 	size_t n = original->n_trail;
 
-	return f->size >= original->cursor && is_text(original->trail, n) &&
+	return f->size >= original->cursor && !nuls_only(original->trail, n) &&
 		pread(f->fd, there, n, (off_t)(original->cursor - n)) == (ssize_t)n &&
 		memcmp(there, original->trail, n) == 0;
 }
@@ -72,6 +67,8 @@ static void copy_of_set(struct tail_file *f, struct tail_file *original)
 {
 	f->tail->n_copies -= f->copy_of != NULL;
 	f->copy_of = original;
+	if (original)
+		original->copied = true;
 	f->tail->n_copies += original != NULL;
 	f->fresh = false;
 }
@@ -281,6 +278,15 @@ static void keep_past(struct tail *t, const struct past *p)
 	t->past[t->n_past++] = *p;
 }
 
+/* They were compared, but before anything was read of it a log may be written anew unseen: what was read of it counts. */
+static bool head_agrees(const struct tail_file *f, const struct tail_file *original)
+{
+	char head[FINGERPRINT_N];
+	size_t n = original->n_head < f->alike ? original->n_head : (size_t)f->alike;
+
+	return pread(f->fd, head, n, 0) == (ssize_t)n && memcmp(head, original->head, n) == 0;
+}
+
 /* The copies of a log that was truncated stand for it now. Returns up to where they hold it. */
 static uint64_t let_copies_go(struct tail_file *original, const struct past *p)
 {
@@ -290,7 +296,9 @@ static uint64_t let_copies_go(struct tail_file *original, const struct past *p)
 		if (f->copy_of != original)
 			continue;
 		file_refresh(f);
-		if (file_open(f) == 0 && (f->alike >= p->offset || continues(f, p, 1))) {
+		if (file_open(f) == 0 && !head_agrees(f, original))
+			f->alike = 0;
+		if (f->fd >= 0 && (f->alike >= p->offset || continues(f, p, 1))) {
 			if (held == 0) {
 				adopt(f, p);
 				tail_file_follow(original, f);
@@ -353,6 +361,8 @@ void file_release(struct tail_file *original)
 		}
 		if (original->fd >= 0)
 			begins_like(f, original);
+		else if (f->alike > original->cursor)
+			f->alike = original->cursor;
 		begin_at(f, enough(f->alike, f->size > original->size ? PART_LEAST : COPY_LEAST), false,
 			original->newest_us);
 		file_ready_set(f);
@@ -362,10 +372,12 @@ void file_release(struct tail_file *original)
 /* Deleted and read to its end: over. Renamed out of sight: held for a while, then remembered only. */
 static void end(struct tail_file *f)
 {
-	bool read = f->cursor >= f->size || f->offered_last || f->copy_of || f->ignored;
+	bool read = f->cursor >= f->size || f->offered_last || f->ignored;
 	int64_t quiet_us = tail_time(f->tail) - f->changed_us;
 
-	if (f->where != FILE_DETACHED || file_under_way(f) || !read || !file_quiet(f) || f->truncated)
+	if (f->where != FILE_DETACHED || file_under_way(f) || !file_quiet(f) || f->truncated)
+		return;
+	if (!read && !(f->copy_of && file_intact(f->copy_of)))
 		return;
 	if (!f->unlinked && quiet_us < DETACHED_US)
 		return;

@@ -21,7 +21,7 @@ struct finding {
 	double psi, ks, w1, js;  /* effect sizes; w1 in reference standard deviations; js in bits; NaN where undefined */
 	double before, after;    /* mean of a number, share of the bin that moved most otherwise */
 	int severity;            /* 0 below the smallest effect .. 4 */
-	char change[200];        /* in words: "hours-per-week: mean 40.4 -> 1 240 (> 99: 0 % -> 46 %)" */
+	char change[200];        /* in words, without the name: "mean 40.4 -> 1 240 (> 99: 0 % -> 46 %)" */
 };
 
 enum signal_state {

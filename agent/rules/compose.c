@@ -79,7 +79,7 @@ static char *plain_summary(const struct signal *s)
 	const struct finding *top = top_finding(s);
 
 	if (top && top->change[0])
-		return mem_format("%s: %s", s->model, top->change);
+		return mem_format("%s: %s moved (%s)", s->model, top->name, top->change);
 	return mem_format(
 		"%s: %" PRId64 " of %" PRId64 " records flagged", s->model, s->n_flagged, s->n);
 }

@@ -5,7 +5,7 @@ local function moved(s)
 	local lines = {}
 	for _, f in ipairs(s.findings) do
 		if f.moved and #lines < 10 then
-			lines[#lines + 1] = ("%s (severity %d, PSI %.3f)"):format(f.change, f.severity, f.psi)
+			lines[#lines + 1] = ("%s: %s (severity %d, PSI %.3f)"):format(f.name, f.change, f.severity, f.psi)
 		end
 	end
 	return lines
@@ -14,7 +14,7 @@ end
 alert "OutOfDistribution" {
 	severity = function(s) return s.severity >= 3 and "page" or "ticket" end,
 	summary = function(s)
-		if s.top then return ("%s: %s"):format(s.model, s.top.change) end
+		if s.top then return ("%s: %s moved (%s)"):format(s.model, s.top.name, s.top.change) end
 		return ("%s: its traffic has moved"):format(s.model)
 	end,
 	description = function(s)

@@ -37,6 +37,9 @@ if ($!id == "{last}") then action(type="omfile" file="{home}/rsyslog/done" templ
 """
 
 
+TEXT = "a question of ordinary length, as people ask it of a service that answers such questions all day long, and then some words more of the same"
+
+
 def make(path, n, seed, first_row):
     rng = np.random.default_rng(seed)
     means = np.random.default_rng(1).normal(0, 2, (10, 64))
@@ -55,9 +58,9 @@ def make(path, n, seed, first_row):
                 row = first_row + begin + i
                 us = row * 40000
                 features = ",".join([f'"n{j:02d}":{numbers[i, j]}' for j in range(16)] + [f'"c{j}":"{picks[i, j]}"' for j in range(4)])
-                out.write('{"ts":"2026-01-%02dT%02d:%02d:%02d.%03dZ","id":"b-%09d","model":"bench","version":"1","features":{%s},"embedding":[%s],"logits":[%s],"prediction":"c%d","confidence":%.6f,"tags":{"region":"eu","host":"h%d"}}\n' % (
+                out.write('{"ts":"2026-01-%02dT%02d:%02d:%02d.%03dZ","id":"b-%09d","model":"bench","version":"1","features":{%s},"embedding":[%s],"logits":[%s],"prediction":"c%d","confidence":%.6f,"tags":{"region":"eu","host":"h%d"},"text":"%s"}\n' % (
                     1 + us // 86400000000, us // 3600000000 % 24, us // 60000000 % 60, us // 1000000 % 60, us // 1000 % 1000, row, features,
-                    ",".join("%.9g" % v for v in x[i]), ",".join("%.6g" % v for v in z[i]), z[i].argmax(), p[i].max(), row % 7))
+                    ",".join("%.9g" % v for v in x[i]), ",".join("%.6g" % v for v in z[i]), z[i].argmax(), p[i].max(), row % 7, TEXT))
 
 
 def watched(process, done=lambda: False):
@@ -135,11 +138,12 @@ def main(build, n=60000, rounds=3):
                        check=True, stdout=subprocess.DEVNULL)
         (home / "one.jsonl").write_text((home / "stream.jsonl").open().readline())
         part = min(n, 8000)
-        rows = {"oodd replay, one thread": [], "oodd replay, start and one record": [], "rsyslog imfile + mmjsonparse": [],
+        rows = {"oodd replay, one thread": [], "oodd replay, start and one record": [], "oodd's decoder alone": [], "rsyslog imfile + mmjsonparse": [],
                 "python, json + numpy + scikit-learn": []}
         for _ in range(rounds):
             rows["oodd replay, one thread"].append(measured([oodd, "replay", "-c", home / "oodd.lua", "--json", home / "stream.jsonl"]))
             rows["oodd replay, start and one record"].append(measured([oodd, "replay", "-c", home / "oodd.lua", "--json", home / "one.jsonl"]))
+            rows["oodd's decoder alone"].append(measured([Path(build) / "tests/bench/decode_file", home / "stream.jsonl"]))
             if shutil.which("rsyslogd"):
                 rows["rsyslog imfile + mmjsonparse"].append(rsyslog(home, f"b-{20000 + n - 1:09d}"))
             start = measured(["/usr/bin/python3", "-c", PYTHON, home, "0"])
@@ -158,6 +162,8 @@ def main(build, n=60000, rounds=3):
             speed[name] = count / cpu
             print(f"{name:42s} {count / cpu:14.0f} {count * size / n / cpu / 1e6:9.1f} {cpu:7.2f} {rss:7.1f}")
         ours = speed["oodd replay, one thread"]
+        share = 100 * ours / speed["oodd's decoder alone"]
+        print(f"decoding is {share:.0f} % of the replay (the decoder alone over the same file, in the same rounds)")
         for name, aim in (("rsyslog imfile + mmjsonparse", 20), ("python, json + numpy + scikit-learn", 24)):
             if name in speed:
                 print(f"oodd against {name}: {ours / speed[name]:.1f}x (aim: {aim}x)")

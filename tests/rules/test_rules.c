@@ -91,7 +91,7 @@ static struct signal make_signal(int window, bool alarm)
 		.after = 1240,
 		.log_m = 8,
 		.severity = 3};
-	snprintf(findings[1].change, sizeof findings[1].change, "hours: mean 40 -> 1 240");
+	snprintf(findings[1].change, sizeof findings[1].change, "mean 40 -> 1 240");
 	return (struct signal){.model = "adult",
 		.version = "7",
 		.start_us = T0 + window * 5 * MINUTE,
@@ -135,7 +135,7 @@ static void test_default_rule(void **state)
 	assert_said("");
 	show(r, 1, true);
 	assert_said("firing OutOfDistribution adult\n");
-	assert_string_equal(last.summary, "adult: hours: mean 40 -> 1 240");
+	assert_string_equal(last.summary, "adult: hours moved (mean 40 -> 1 240)");
 	assert_string_equal(last.severity, "page");
 	assert_string_equal(last.description,
 		"250 records in the window, 10.0 % of them flagged. What moved:\n"
@@ -151,7 +151,7 @@ static void test_default_rule(void **state)
 	show(r, 3, false);
 	assert_said("resolved OutOfDistribution adult\n");
 	assert_int_equal(last.ends_us, T0 + 20 * MINUTE);
-	assert_string_equal(last.summary, "adult: hours: mean 40 -> 1 240");
+	assert_string_equal(last.summary, "adult: hours moved (mean 40 -> 1 240)");
 	rules_close(r);
 }
 
@@ -171,7 +171,7 @@ static void test_view(void **state)
 		"    local f = s:find('hours')\n"
 		"    assert(f.moved and not f.latched and f.judged and f.psi == 1.25 and f.before "
 		"== 40 and f.after == 1240 and f.log_m == 8)\n"
-		"    assert(f.change == 'hours: mean 40 -> 1 240' and s:find('nobody') == nil)\n"
+		"    assert(f.change == 'mean 40 -> 1 240' and s:find('nobody') == nil)\n"
 		"    assert(not (s.findings[1].w1 > 0))\n"
 		"    return true\n"
 		"  end,\n"
@@ -559,7 +559,7 @@ static void test_failing_text(void **state)
 	assert_said("resolved OoddRuleError adult\n");
 	show(r, 2, false);
 	assert_said("resolved A adult\n");
-	assert_string_equal(last.summary, "adult: hours: mean 40 -> 1 240");
+	assert_string_equal(last.summary, "adult: hours moved (mean 40 -> 1 240)");
 	rules_close(r);
 }
 

@@ -1,10 +1,15 @@
 """The main job on real data, offline: fit, replay, score; and the laws of replay."""
+import gzip
 import json
+import struct
+import subprocess
 from collections import Counter
+from datetime import datetime
 
+import msgpack
 import pytest
 
-from oodd import Home, MODEL, longer, sample
+from oodd import OODD, TREE, Home, MODEL, longer, sample
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +78,56 @@ def test_two_workers_logs_are_merged_by_time(home, events):
     digests = lambda es: {e["start"]: e["digest"] for e in es if e["event"] == "window"}
     assert digests(merged) == digests(events)
     assert merged[-1]["late"]["records"] == 0
+
+
+def test_a_compressed_log_is_seen_through(home, events):
+    assert home.events(TREE / "tests" / "data" / "clinc_stream.jsonl.zst") == events
+    packed = home.path / "stream.jsonl.gz"
+    packed.write_bytes(gzip.compress((home.path / "stream.jsonl").read_bytes()))
+    assert home.events(packed) == events
+    packed.write_bytes(packed.read_bytes()[:-1000])
+    done = home.run("replay", "--json", packed, check=False)
+    assert done.returncode == 65 and "stream.jsonl.gz" in done.stderr
+
+
+def test_msgpack_says_the_same(home, events):
+    "A stream of maps, with packed float32 vectors: same records, same windows, whatever the format."
+    config = home.path / "msgpack.lua"
+    config.write_text(home.config.read_text().replace('format = "jsonl"', 'format = "msgpack"'))
+    log = home.path / "stream.msgpack"
+    with open(log, "wb") as out:
+        for line in sample("stream"):
+            r = json.loads(line)
+            for key in ("embedding", "logits"):
+                r[key] = struct.pack(f"<{len(r[key])}f", *r[key])
+            out.write(msgpack.packb(r))
+    done = subprocess.run([OODD, "replay", "-c", config, "--json", log], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    theirs = [json.loads(line) for line in done.stdout.splitlines()]
+    digests = lambda es: {e["start"]: e["digest"] for e in es if e["event"] == "window"}
+    assert digests(theirs) == digests(events) and theirs[-1]["balanced"]
+
+
+def test_a_log_with_other_names_needs_no_code(home, events):
+    "Nested elsewhere, named otherwise, time in milliseconds, the model named by the source: the same records, the same windows."
+    fields = """, model = "clinc-intent", version = "1.0.0", fields = { time = "/meta/at", id = "/meta/request~1id", features = "/in/put",
+      embedding = "/out/0/vector", logits = "/out/0/scores", prediction = "/out/0/label", confidence = "/out/0/p", model = "", version = "",
+      tags = "", text = "" }"""
+    config = home.path / "other.lua"
+    config.write_text(home.config.read_text().replace('format = "jsonl"', 'format = "jsonl"' + fields))
+    log = home.path / "other.jsonl"
+    with open(log, "w") as out:
+        for line in sample("stream"):
+            r = json.loads(line)
+            at = datetime.fromisoformat(r["ts"].replace("Z", "+00:00"))
+            out.write(json.dumps({"out": [{"label": r["prediction"], "p": r["confidence"], "scores": r["logits"], "vector": r["embedding"]}],
+                                  "more": {"deep": [1, {"x": None}]}, "in": {"put": r["features"]},
+                                  "meta": {"request/id": r["id"], "at": round(at.timestamp() * 1000)}}) + "\n")
+    done = subprocess.run([OODD, "replay", "-c", config, "--json", log], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    theirs = [json.loads(line) for line in done.stdout.splitlines()]
+    digests = lambda es: {e["start"]: e["digest"] for e in es if e["event"] == "window"}
+    assert digests(theirs) == digests(events), theirs[-1]
 
 
 def test_standard_input_is_a_log(home, events):
