@@ -19,6 +19,8 @@
 void openblas_set_num_threads(int n);
 char *openblas_get_corename(void);
 
+#define FEATURES 100
+
 struct shape {
 	size_t d, classes, bank;
 };
@@ -28,6 +30,7 @@ struct data {
 	float *x, *z, *w, *y, *scores;
 	uint8_t *status;
 	int32_t *predicted;
+	double *number; /* FEATURES x n */
 };
 
 static double cpu_s(void)
@@ -96,6 +99,16 @@ static struct oodd_batch batch_of(const struct data *t, size_t from, size_t n)
 		.embedding = {t->x + from * t->shape.d, t->shape.d}, .predicted = t->predicted + from, .n_classes = (int32_t)t->shape.classes};
 }
 
+/* FEATURES columns of numbers, from row `from` on. */
+static struct oodd_batch features_of(const struct data *t, size_t from, size_t n)
+{
+	static struct oodd_numeric columns[FEATURES];
+
+	for (size_t k = 0; k < FEATURES; k++)
+		columns[k] = (struct oodd_numeric){"number", t->number + k * ROWS + from};
+	return (struct oodd_batch){.size = sizeof(struct oodd_batch), .n = n, .numeric = columns, .n_numeric = FEATURES};
+}
+
 /* What a line measures: a detector, or BLAS in its place. */
 struct line {
 	char name[48];
@@ -140,7 +153,7 @@ static void line_run(struct line *l, const struct data *t, size_t rows)
 	double start = cpu_s();
 
 	for (size_t from = 0; from < rows; from += l->batch) {
-		struct oodd_batch b = batch_of(t, from, l->batch);
+		struct oodd_batch b = t->number ? features_of(t, from, l->batch) : batch_of(t, from, l->batch);
 		if (l->blas)
 			l->blas(t, from, l->batch);
 		else if (l->detector->score(l->state, &b, t->scores, t->status))
@@ -164,7 +177,7 @@ static void lines_run(struct line *lines, size_t n, const struct data *t, size_t
 static void detector_add(struct line *lines, size_t *n, const struct plugins *plugins, const char *name, const struct data *t,
 	size_t fit_rows, struct option_text option)
 {
-	struct oodd_batch all = batch_of(t, 0, fit_rows);
+	struct oodd_batch all = t->number ? features_of(t, 0, fit_rows) : batch_of(t, 0, fit_rows);
 	const struct oodd_batch *batches = &all;
 	const struct oodd_detector *d = NULL;
 	struct reference_option *options = NULL;
@@ -242,6 +255,23 @@ static void bank_bench(const struct plugins *plugins, struct shape shape)
 	data_free(&t);
 }
 
+static void features_bench(const struct plugins *plugins)
+{
+	struct data t = {.number = mem_alloc(FEATURES * ROWS * sizeof(double)), .scores = mem_alloc(ROWS * sizeof(float)), .status = mem_zero(ROWS, 1)};
+	struct line lines[4];
+	uint64_t seed = 1;
+	size_t n = 0;
+
+	for (size_t i = 0; i < FEATURES * ROWS; i++)
+		t.number[i] = (double)noise(&seed);
+	printf("%d numeric features\n", FEATURES);
+	detector_add(lines, &n, plugins, "ecod", &t, ROWS, (struct option_text){0});
+	lines_run(lines, n, &t, ROWS);
+	printf("\n");
+	detector_close(lines[0].detector, lines[0].state);
+	free(t.number), free(t.scores), free(t.status);
+}
+
 /* An OpenBLAS older than the processor falls back to its slowest kernels; it reads this only when it is loaded. */
 static void blas_choose(char **argv)
 {
@@ -271,6 +301,7 @@ int main(int argc, char **argv)
 		classes_bench(plugins, classes[i]);
 	for (size_t i = 0; i < sizeof banks / sizeof banks[0]; i++)
 		bank_bench(plugins, banks[i]);
+	features_bench(plugins);
 	plugins_close(plugins);
 	return 0;
 }

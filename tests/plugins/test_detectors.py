@@ -30,24 +30,31 @@ def near(name, got, want, relative=1e-4, absolute=0.0):
     check(f"{name}: {len(got)} rows, worst at {off[worst]:.2g} of what is allowed", ok, f"row {worst}: got {got[worst]!r}, want {want[worst]!r}")
 
 
-def write(path, logits=None, embedding=None, predicted=None):
-    n = len(logits if logits is not None else embedding)
+def write(path, logits=None, embedding=None, predicted=None, numeric=None, category=None, n_known=()):
+    """numeric and category: n x features; n_known: how many categories of each the reference has."""
+    n = len(next(a for a in (logits, embedding, numeric, category) if a is not None))
     width = lambda a: 0 if a is None else a.shape[1]
     with open(path, "wb") as f:
-        np.array([n, width(logits), width(embedding), predicted is not None], np.int64).tofile(f)
+        np.array([n, width(logits), width(embedding), predicted is not None, width(numeric), width(category)], np.int64).tofile(f)
         for a in (logits, embedding):
             if a is not None:
                 np.ascontiguousarray(a, np.float32).tofile(f)
         if predicted is not None:
             np.asarray(predicted, np.int32).tofile(f)
+        for k in range(width(numeric)):
+            np.ascontiguousarray(numeric[:, k], np.float64).tofile(f)
+        for k in range(width(category)):
+            np.array([n_known[k]], np.int64).tofile(f)
+            np.ascontiguousarray(category[:, k], np.int32).tofile(f)
 
 
 class Refused(Exception):
     pass
 
 
-def run(detector, rows, fit=None, **options):
-    """rows and fit: dicts for write(). Returns scores (NaN where unscored) and the bytes that fit wrote."""
+def run_all(detector, rows, fit=None, **options):
+    """rows and fit: dicts for write(). Returns scores (NaN where unscored), the bytes that fit wrote, and for each of the first 100
+    rows its reasons: a list of (kind, index, weight)."""
     with tempfile.TemporaryDirectory() as folder:
         path = lambda name: os.path.join(folder, name)
         write(path("score"), **rows)
@@ -61,7 +68,17 @@ def run(detector, rows, fit=None, **options):
     n = len(next(iter(rows.values())))
     scores = np.frombuffer(out, np.float32, n).astype(float)
     scores[np.frombuffer(out, np.uint8, n, 4 * n) != 0] = np.nan
-    return scores, out[5 * n + 8:]
+    n_bytes, at, reasons = int.from_bytes(out[5 * n:5 * n + 8], "little"), 5 * n + 8, []
+    learned, at = out[at:at + n_bytes], at + n_bytes
+    while at < len(out):
+        count = int.from_bytes(out[at:at + 8], "little")
+        reasons.append([(int(k), int(i), w) for k, i, w in np.frombuffer(out[at + 8:at + 8 + 24 * count], np.float64).reshape(-1, 3)])
+        at += 8 + 24 * count
+    return scores, learned, reasons
+
+
+def run(detector, rows, fit=None, **options):
+    return run_all(detector, rows, fit, **options)[:2]
 
 
 # ---- the formulas ----
@@ -369,6 +386,84 @@ def test_lastlayer_odd_rows(rng):
         check(f"{name}: NaN and inf are not scored, an embedding of zeros is", (np.isnan(s) == [0, 1, 1, 1, 1, 0, 0, 0, 0]).all(), str(s))
         i = [0, 5, 6, 7, 8]
         near(f"{name}: rows that cannot be used are left out of the fit", s[i], want(q[i].astype(float), qz[i].astype(float)), absolute=1e-5)
+
+
+# ---- features ----
+
+def tails(fit, x):
+    """-log of the share of fit <= x and >= x, x one more of them; zeros where x is missing."""
+    fit = np.sort(fit[np.isfinite(fit)])
+    n, missing = len(fit), np.isnan(x)
+    left = -np.log((np.searchsorted(fit, x, "right") + 1) / (n + 1))
+    right = -np.log((n - np.searchsorted(fit, x, "left") + 1) / (n + 1))
+    return np.where(missing, 0, left), np.where(missing, 0, right)
+
+
+def ecod_parts(fit, x, words=None, word=None, n_known=()):
+    """rows x features: what each adds to the left sum, the right sum, and the one by skewness."""
+    left, right, auto = [], [], []
+    for f, v in zip(fit.T, x.T):
+        l, r = tails(f, v)
+        f = f[np.isfinite(f)]
+        third = np.mean((f - f.mean()) ** 3) if len(f) and f.min() < f.max() else 0
+        left.append(l), right.append(r), auto.append(l if third < 0 else r)
+    for k, known in enumerate(n_known):
+        counts = np.append(np.bincount(words[words[:, k] >= 0, k], minlength=known + 1)[:known], 0)
+        rarer = {c: counts[counts <= c].sum() for c in np.unique(counts)}
+        tail = np.array([-np.log((rarer[c] + 1) / (counts.sum() + 1)) for c in counts])
+        tail = np.where(word[:, k] < 0, 0, tail[np.clip(word[:, k], 0, known)])
+        left.append(tail), right.append(tail), auto.append(tail)
+    return [np.array(a).T for a in (left, right, auto)]
+
+
+def features(rng, n):
+    """Numeric: normal, skewed to the right, to the left, few values, constant, never there. Categories: Zipf, two."""
+    missing = lambda a: np.where(rng.random(n) < 0.1, np.nan, a)
+    x = np.c_[rng.normal(size=n), missing(rng.lognormal(size=n)), -rng.exponential(size=n) * 1e6, rng.binomial(20, 0.8, n), np.full(n, 0.1), np.full(n, np.nan)]
+    return x, np.c_[np.minimum(rng.zipf(1.5, n), 41) - 1, rng.integers(-1, 2, n)].astype(np.int32)
+
+
+def test_ecod(rng):
+    for n, points in ((30, 1024), (700, 1024), (20000, 1024), (20000, 64)):
+        known = (40, 2)
+        x, words = features(rng, n)
+        words = np.where(words >= known, -1, words)
+        q, word = features(rng, 300)
+        q[:30, :4] *= 10
+        q[30:40, 0], q[40:50, 4], q[50, 1], q[51, 1] = [np.nan] * 10, rng.normal(size=10), np.inf, -np.inf
+        word[50:60, 1] = 2
+        fit, rows = dict(numeric=x, category=words, n_known=known), dict(numeric=q, category=word, n_known=known)
+        parts = ecod_parts(x, q, words, word, known)
+        want, name = np.max([p.sum(1) for p in parts], axis=0), f"{n} rows, {points} points"
+        got, learned, reasons = run_all("ecod", rows, fit, points=points)
+        # Three of the features are tables: a tail in them is known to the factor by which their ranks grow.
+        exact = n <= points
+        near("ecod, " + name, got, want, 1e-6 if exact else 0, 0 if exact else 0.03 * 1024 / points * 0.5)
+        check("ecod, fits are the same bits twice, " + name, run("ecod", rows, fit, points=points)[1] == learned)
+        for i in range(100):
+            told = {(kind, index): weight for kind, index, weight in reasons[i]}
+            assert len(told) == len(reasons[i]) and abs(sum(told.values()) - 1) < 1e-12
+            assert [w for _, _, w in reasons[i]] == sorted(told.values(), reverse=True)
+            if exact:
+                part = parts[max((2, 0, 1), key=lambda k: parts[k][i].sum())][i] / want[i]
+                made = np.array([told.get((1, k), 0) for k in range(6)] + [told.get((2, k), 0) for k in range(2)])
+                assert np.abs(made - part).max() < 1e-9, (i, made, part)
+        check("ecod, reasons are what each feature adds, and add up to the score, " + name, True)
+    there = ~np.isnan(q[:, :2]).all(1)
+    got = run("ecod", dict(numeric=q[:, :2]), dict(numeric=x[:, :2]))[0]
+    check("ecod: a row without any number is not scored", (np.isnan(got) == ~there).all() and not there.all())
+    near("ecod, numeric features alone", got[there], np.max([p.sum(1) for p in ecod_parts(x[:, :2], q[there, :2])], axis=0), 0, 0.02)
+    only = dict(category=words, n_known=known)
+    want = np.max([p.sum(1) for p in ecod_parts(x[:, :0], q[:, :0], words, word, known)], axis=0)
+    want[(word < 0).all(1)] = np.nan
+    got = run("ecod", dict(category=word, n_known=known), only)[0]
+    check("ecod: a row without any feature is not scored", (np.isnan(got) == np.isnan(want)).all())
+    near("ecod, categories alone", got[~np.isnan(want)], want[~np.isnan(want)], 1e-6)
+    many = rng.integers(0, 100000, 30000).astype(np.int32)[:, None]
+    near("ecod, 100,000 categories", run("ecod", dict(category=many[:200], n_known=(100000,)), dict(category=many, n_known=(100000,)))[0],
+         ecod_parts(x[:0, :0], x[:0, :0], many, many[:200], (100000,))[0][:, 0], 1e-6)
+    with pytest.raises(Refused, match="no rows with features"):
+        run("ecod", rows, dict(embedding=np.ones((5, 2))))
 
 
 # ---- the oracle ----
