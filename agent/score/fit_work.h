@@ -3,6 +3,7 @@
 #ifndef SCORE_FIT_WORK_H
 #define SCORE_FIT_WORK_H
 
+#include "score/calibrate.h"
 #include "score/detector.h"
 #include "score/fit.h"
 #include "score/route.h"
@@ -66,6 +67,7 @@ struct held {
 	size_t n;
 	float *score; /* n_detectors x n */
 	double *p;    /* n_detectors x n */
+	float *surprise; /* n_detectors x n */
 	int32_t *predicted;
 	uint64_t *hash;
 };
@@ -75,11 +77,15 @@ struct work {
 	struct reference *r;
 	struct route *route;
 	struct detector *detectors;
-	struct held held[PARTS]; /* cal-A and cal-B */
+	struct calibration *calibration; /* once the detectors' tables stand */
+	struct held held[PARTS];         /* cal-A and cal-B */
 };
 
 /* fit_mute.c: by cal-A */
 void detectors_mute(struct work *w);
+
+/* fit_weigh.c: by made-up odd records and cal-A; where none can be made, weights stay equal */
+void detectors_weigh(struct work *w);
 
 /* fit_fuse.c: tables from cal-A, behaviour and fusion on cal-B, and whether they are large enough
  */

@@ -457,7 +457,7 @@ static void vectors_may_come_late(void **state)
 	assert_int_equal(fit_finish(f, &r, &notes, &e), 0);
 	assert_int_equal(r->n_logits, MADE_LOGITS);
 	assert_string_equal(r->classes[2], "cat");
-	assert_string_equal(r->detectors[0].name, "energy");
+	assert_string_equal(r->detectors[0].name, "maxlogit");
 	assert_null(r->detectors[0].muted);
 	reference_close(r);
 	fit_notes_done(&notes);
@@ -473,7 +473,7 @@ static void detectors_follow_what_the_log_holds(void **state)
 
 	(void)state;
 	t = trial_of(made_batch(0, 2000, 1, MADE_ALL), NULL);
-	assert_string_equal(t.r->detectors[0].name, "energy");
+	assert_string_equal(t.r->detectors[0].name, "maxlogit");
 	trial_done(&t);
 	/* log-probabilities: no scale, so no energy; whether or not the log says so */
 	for (size_t i = 0; i < b->n; i++) {
@@ -486,7 +486,7 @@ static void detectors_follow_what_the_log_holds(void **state)
 	}
 	t = trial_of(b, NULL);
 	assert_true(t.r->logits_normalised);
-	assert_string_equal(t.r->detectors[0].name, "entropy");
+	assert_string_equal(t.r->detectors[0].name, "msp");
 	trial_done(&t);
 }
 
