@@ -15,7 +15,7 @@ enum { OUT_BYTES = 64 * 1024, MOST_THREADS = 64 };
 
 void offline_flush(struct offline *o, bool now)
 {
-	if (!now && o->out.n < OUT_BYTES)
+	if (!o->out.n || (!now && o->out.n < OUT_BYTES))
 		return;
 	fwrite(o->out.at, 1, o->out.n, stdout);
 	buf_clear(&o->out);
@@ -32,7 +32,7 @@ static struct pipeline *pipeline_of(struct offline *o, const struct house *house
 	return p;
 }
 
-static int offline_run(struct offline *o, const struct house *house, size_t source, const struct cli_list *paths, long threads)
+static int offline_run(struct offline *o, const struct house *house, size_t source, const struct cli_list *paths)
 {
 	struct pipeline *p = pipeline_of(o, house);
 	struct logs *logs = NULL;
@@ -43,7 +43,7 @@ static int offline_run(struct offline *o, const struct house *house, size_t sour
 		return EX_CONFIG;
 	status = logs_open(p, source, paths->at, paths->n, &logs, &e);
 	if (!status)
-		status = logs_run(logs, p, threads, &e);
+		status = logs_run(logs, p, o->threads, &e);
 	if (status)
 		cli_fail(o->self, 0, "%s", e.text);
 	/* Also after a log that broke off: what was read is told, and the balance with it. */
@@ -77,7 +77,7 @@ static struct cli_option *options_of(const struct cli_option *common, const stru
 	return all;
 }
 
-static int house_run(struct offline *o, const struct house *house, const char *source, const struct cli_list *paths, long threads)
+static int house_run(struct offline *o, const struct house *house, const char *source, const struct cli_list *paths)
 {
 	size_t index;
 	int status = o->begin ? o->begin(o->sinks.context, house) : 0;
@@ -86,29 +86,30 @@ static int house_run(struct offline *o, const struct house *house, const char *s
 		return status;
 	if (!paths->n)
 		return o->without(o->sinks.context, house);
-	return house_source(house, source, &index) ? EX_USAGE : offline_run(o, house, index, paths, threads);
+	return house_source(house, source, &index) ? EX_USAGE : offline_run(o, house, index, paths);
 }
 
 int offline_command(struct offline *o, int argc, char **argv)
 {
 	const char *config = NULL, *source = NULL;
-	long threads = 1;
 	const struct cli_option common[] = {
 		{"config", 'c', CLI_TEXT, &config, "FILE", "the configuration (default: $OODD_CONFIG, else the installed one)", 0, 0},
 		{"json", 0, CLI_FLAG, &o->json, NULL, "JSON Lines instead of text", 0, 0},
 		{"source", 0, CLI_TEXT, &source, "NAME", "whose format and fields the logs have (default: the first source)", 0, 0},
-		{"threads", 0, CLI_NUMBER, &threads, "N", "decode and score on so many threads; changes no figure (default 1)", 1, MOST_THREADS},
+		{"threads", 0, CLI_NUMBER, &o->threads, "N", "work on so many threads; changes no figure (default 1)", 1, MOST_THREADS},
 		{0},
 	};
 	struct cli_option *options = options_of(common, o->options ? o->options : none);
 	struct cli_list paths;
 	struct house house = {0};
-	int status = cli_parse(o->self, options, argc, argv, &paths);
+	int status;
 
+	o->threads = 1;
+	status = cli_parse(o->self, options, argc, argv, &paths);
 	if (status == CLI_GO_ON && !paths.n && !o->without)
 		status = cli_fail(o->self, EX_USAGE, "which log? usage: oodd %s %s", o->self->name, o->self->synopsis);
 	if (status == CLI_GO_ON && !(status = house_open_command(config, &house)))
-		status = house_run(o, &house, source, &paths, threads);
+		status = house_run(o, &house, source, &paths);
 	house_close(&house);
 	buf_done(&o->out);
 	free(paths.at);

@@ -14,6 +14,7 @@ struct offline {
 	enum pipeline_parts parts;
 	struct pipeline_sinks sinks; /* context: the command's own */
 	bool json;                   /* --json was given */
+	long threads;                /* --threads */
 	struct buf out;              /* standard output: offline_flush writes what there is */
 	const struct cli_option *options; /* further ones of the command's own, or NULL */
 	/* After the options were read and the configuration opened, before any log is: may change parts and sinks. 0, or the exit code

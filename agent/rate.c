@@ -96,7 +96,7 @@ void rate_text(const struct rate *r, const struct rate_budget *b, struct buf *to
 	if (rate_broken(r))
 		buf_text(to, ": MORE THAN THE BUDGET");
 	else if (r->upper > 2 * r->allowed && r->allowed < 3)
-		buf_text(to, " (too short a time to show that the budget holds)");
+		buf_text(to, " (too short a time to show that it is kept)");
 }
 
 static void put(struct buf *to, const char *key, double x)

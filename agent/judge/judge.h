@@ -55,6 +55,7 @@ struct judge_selftest {
 	size_t learned_from, held_out; /* windows */
 	size_t n_windows, n_judged;    /* drawn; of them not "unjudged" */
 	size_t n_alarms;
+	size_t n_ongoing; /* judged while a false cause was latched: what it holds cannot alarm again */
 	double highest_log_m, log_budget;
 	size_t n_unjudged_measures, n_measures;
 };

@@ -142,6 +142,7 @@ static void judge_one(struct judge *j, const struct reference_window *from, int6
 	judge_window(j, &w, &s);
 	ret->n_alarms += s.fresh;
 	ret->n_judged += s.why == NULL;
+	ret->n_ongoing += s.state == SIGNAL_ONGOING;
 	ret->highest_log_m = fmax(ret->highest_log_m, s.log_m);
 	ret->log_budget = s.log_budget;
 	signal_done(&s);
