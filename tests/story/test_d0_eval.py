@@ -2,12 +2,11 @@
 import gzip
 import json
 import math
-import subprocess
 
+import msgpack
 import numpy as np
 import pytest
 from scipy.stats import beta, gamma
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from oodd import Home, sample
 
@@ -45,11 +44,12 @@ def scores(home):
 
 
 def figures(rows, score, flag):
+    metrics = pytest.importorskip("sklearn.metrics", reason="apt-get install python3-sklearn")
     y = np.array([t["ood"] for _, t in rows])
     x = np.array([score(r) for r, _ in rows])
     flagged = np.array([flag(r) for r, _ in rows])
-    fpr, tpr, _ = roc_curve(y, x, drop_intermediate=False)
-    return {"auroc": roc_auc_score(y, x), "aupr": average_precision_score(y, x), "fpr95": fpr[np.argmax(tpr >= .95)],
+    fpr, tpr, _ = metrics.roc_curve(y, x, drop_intermediate=False)
+    return {"auroc": metrics.roc_auc_score(y, x), "aupr": metrics.average_precision_score(y, x), "fpr95": fpr[np.argmax(tpr >= .95)],
             "tpr": flagged[y].mean(), "fpr": flagged[~y].mean(), "n_id": (~y).sum(), "n_ood": y.sum()}
 
 
@@ -147,6 +147,23 @@ def test_delays_are_those_of_replay(home):
     assert clean["before"]["alarms"] == 0 and clean["before"]["windows"] + clean["before"]["unjudged"] == len(before)
     assert clean["before"]["upper95"] == pytest.approx(gamma.ppf(.95, 1))
     assert sum(clean[k]["windows"] + clean[k]["unjudged"] for k in clean) + len(inside) == len(signals)
+
+
+def test_the_bound_is_that_of_the_p_values(home, scores):
+    "log(budget) / KL, with the bins of the reference and numpy."
+    unpacker = msgpack.Unpacker(raw=True, strict_map_key=False, max_buffer_size=0)
+    unpacker.feed((home.path / "intent.ref").read_bytes()[20:])
+    reference = unpacker.unpack()
+    m = next(m for m in reference[b"measures"] if m[b"name"] == b"p-value")
+    edges, mean = np.frombuffer(m[b"edges"]), np.frombuffer(m[b"mean"])
+    p = np.array([r["p"] for r, _ in scores[800:1550]])
+    n = np.bincount(np.searchsorted(edges, p, side="left"), minlength=len(mean))
+    q = n / n.sum()
+    kl = np.sum(q[n > 0] * np.log(q[n > 0] / mean[n > 0])) - (np.sum(mean * n.sum() >= 1) - 1) / (2 * n.sum())
+    start, end = (np.datetime64(PHASES["phases"][i]["first_ts"][:-1]) for i in (1, 2))
+    windows = (end - start) / np.timedelta64(5, "m")
+    (phase,) = evaluated(home, "--phases", home.path / "phases.json")["phases"]
+    assert phase["kl_per_window"] == pytest.approx(kl * len(p) / windows, rel=1e-6)
 
 
 def test_phases_by_rows_and_changes_on_the_command_line_say_the_same(home):
