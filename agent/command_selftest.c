@@ -11,15 +11,13 @@
 #include "stats/interval.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { BLOCKS = 5, FEW_WINDOWS = 20 };
+enum { FEW_WINDOWS = 20 };
 #define TAIL .025
 
 struct selftest {
@@ -37,118 +35,6 @@ struct selftest {
 	size_t n_live;
 	const struct stream **streams;
 };
-
-/* ---- trials on what a reference keeps ---- */
-
-struct trial_kind {
-	const char *name, *help;
-	bool shuffled, in_order;
-	int64_t times; /* every record so often */
-};
-
-static const struct trial_kind trial_kinds[] = {
-	{"drawn", "half of the null windows learned from, the other half drawn over and over", false, false, 1},
-	{"drawn x5", NULL, false, false, 5},
-	{"drawn x20", NULL, false, false, 20},
-	{"shuffled", "the records of all windows dealt anew, then as drawn", true, false, 1},
-	{"shuffled x5", NULL, true, false, 5},
-	{"shuffled x20", NULL, true, false, 20},
-	{"in order", "each fifth of the null windows left out of learning and judged once, as it came", false, true, 1},
-	{"in order x5", NULL, false, true, 5},
-	{"in order x20", "x5, x20: every record 5 and 20 times", false, true, 20},
-};
-
-enum { TRIALS = sizeof trial_kinds / sizeof *trial_kinds };
-
-/* All replays of all trials, each a function of the reference and its number alone, so that threads may take them in any order. */
-struct jobs {
-	const struct reference *r;
-	const struct judge_options *options;
-	size_t windows, replays, n;
-	atomic_size_t next, done;
-	struct judge_selftest *results; /* n */
-};
-
-static void job_run(const struct jobs *jobs, const struct trial_kind *kind, uint64_t replay, struct judge_selftest *ret)
-{
-	struct varied v;
-
-	varied_open(&v, jobs->r);
-	if (kind->shuffled)
-		varied_shuffle(&v, replay);
-	varied_repeat(&v, kind->times);
-	if (kind->in_order)
-		judge_selftest_blocks(&v.r, jobs->options, BLOCKS, ret);
-	else
-		judge_selftest(&v.r, jobs->options, jobs->windows, 2 * replay, ret);
-	varied_close(&v);
-}
-
-/* A worker: thread function. In order there is one replay: nothing in it is drawn. */
-static void *jobs_work(void *of)
-{
-	struct jobs *jobs = of;
-	size_t i;
-
-	while ((i = atomic_fetch_add(&jobs->next, 1)) < jobs->n) {
-		const struct trial_kind *kind = &trial_kinds[i / jobs->replays];
-
-		if (!kind->in_order || i % jobs->replays == 0)
-			job_run(jobs, kind, i % jobs->replays, &jobs->results[i]);
-		if (isatty(STDERR_FILENO))
-			fprintf(stderr, "\r%zu of %zu replays ", atomic_fetch_add(&jobs->done, 1) + 1, jobs->n);
-	}
-	return NULL;
-}
-
-static void jobs_run(struct jobs *jobs, long threads)
-{
-	pthread_t *others = mem_zero((size_t)threads, sizeof *others);
-	long started = 0;
-
-	while (started < threads - 1 && !pthread_create(&others[started], NULL, jobs_work, jobs))
-		started++;
-	jobs_work(jobs);
-	while (started)
-		pthread_join(others[--started], NULL);
-	if (isatty(STDERR_FILENO))
-		fputs("\r                                        \r", stderr);
-	free(others);
-}
-
-struct trial {
-	const struct trial_kind *kind;
-	size_t replays, alarms, windows, alarmed; /* alarmed: replays with an alarm in them */
-	size_t ongoing;
-	struct judge_selftest last;
-	double highest_log_m;
-};
-
-static void trial_add(struct trial *t, const struct judge_selftest *s)
-{
-	t->last = *s;
-	t->replays++;
-	t->alarms += s->n_alarms;
-	t->alarmed += s->n_alarms > 0;
-	t->windows += s->n_judged;
-	t->ongoing += s->n_ongoing;
-	t->highest_log_m = fmax(t->highest_log_m, s->highest_log_m);
-}
-
-static void trials_run(struct selftest *t, const struct reference *r, const struct judge_options *options, struct trial *ret)
-{
-	struct jobs jobs = {.r = r, .options = options, .windows = (size_t)t->windows, .replays = (size_t)t->replays,
-		.n = TRIALS * (size_t)t->replays};
-
-	jobs.results = mem_zero(jobs.n, sizeof *jobs.results);
-	jobs_run(&jobs, t->offline.threads);
-	for (size_t k = 0; k < TRIALS; k++) {
-		ret[k] = (struct trial){.kind = &trial_kinds[k], .highest_log_m = -INFINITY};
-		for (size_t i = 0; i < (ret[k].kind->in_order ? 1 : jobs.replays); i++)
-			trial_add(&ret[k], &jobs.results[k * jobs.replays + i]);
-	}
-	free(jobs.results);
-}
 
 /* ---- what a reference says of its flags ---- */
 
@@ -348,7 +234,7 @@ static int reference_test(struct selftest *t, const struct model_config *m)
 
 	if (reference_read(m->reference, &r, &e))
 		return cli_fail(t->offline.self, EX_DATAERR, "model \"%s\": %s", m->name, e.text);
-	trials_run(t, r, &options, trials);
+	trials_run(r, &options, (size_t)t->windows, (size_t)t->replays, t->offline.threads, trials);
 	budget = budget_of(m, trials[0].last.log_budget);
 	(t->offline.json ? reference_json : reference_text)(r, trials, &budget, &t->offline.out);
 	offline_flush(&t->offline, true);

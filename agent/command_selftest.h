@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Versions of a reference for `oodd selftest`: what else its windows might have been while nothing moved. */
+ * What the files of `oodd selftest` share: versions of a reference (what else its windows might have been while nothing moved), and
+ * trials on them. */
 #ifndef COMMAND_SELFTEST_H
 #define COMMAND_SELFTEST_H
 
+#include "judge/judge.h"
 #include "model/reference.h"
 
 #include <stdbool.h>
@@ -22,5 +24,27 @@ void varied_repeat(struct varied *v, int64_t times);
  * what records have in common between measures is lost. Means (before and after, in words) become the whole's. A function of the
  * seed. */
 void varied_shuffle(struct varied *v, uint64_t seed);
+
+struct trial_kind {
+	const char *name, *help;
+	bool shuffled, in_order;
+	int64_t times; /* every record so often */
+};
+
+enum { TRIALS = 9 };
+extern const struct trial_kind trial_kinds[TRIALS];
+
+struct trial {
+	const struct trial_kind *kind;
+	size_t replays, alarms, windows, alarmed; /* alarmed: replays with an alarm in them */
+	size_t ongoing;           /* windows judged while a false cause stood */
+	struct judge_selftest last;
+	double highest_log_m;
+};
+
+/* `replays` of each trial (in order: one, since nothing in it is drawn), `windows` judged in each; ret[TRIALS]. Threads change
+ * nothing in it. */
+void trials_run(const struct reference *r, const struct judge_options *options, size_t windows, size_t replays, long threads,
+	struct trial *ret);
 
 #endif
