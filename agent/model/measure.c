@@ -136,11 +136,11 @@ static void missing_words(const struct measure *m, size_t bin, char *to, size_t 
 	double low = bin > 0 ? m->edges[bin - 1] + 1.0 : 0.0;
 
 	if (bin == m->n_edges)
-		snprintf(to, n, "%.0f or more", low);
+		snprintf(to, n, "%.0f or more fields missing", low);
 	else if (m->edges[bin] > low)
-		snprintf(to, n, "%.0f to %.0f", low, m->edges[bin]);
+		snprintf(to, n, "%.0f to %.0f fields missing", low, m->edges[bin]);
 	else
-		snprintf(to, n, "%.0f", low);
+		snprintf(to, n, low > 0 && low < 2 ? "1 field missing" : "%.0f fields missing", low);
 }
 
 static void interval_words(const struct measure *m, size_t bin, char *to, size_t n)
