@@ -14,7 +14,7 @@
 
 /* Which detectors. */
 
-enum holds { RAW_LOGITS = 1, PROBABILITIES = 2, EMBEDDING = 4 };
+enum holds { RAW_LOGITS = 1, PROBABILITIES = 2, EMBEDDING = 4, FEATURES_ALONE = 8 };
 
 /* What is used where nobody chose, by what the log holds: few of each family, since which family is good differs from set to set
  * (README.md). Those of the last layer need not be installed. */
@@ -34,6 +34,7 @@ static const struct standard {
 	{EMBEDDING, "knn", false},
 	{RAW_LOGITS | EMBEDDING, "fdbd", true},
 	{PROBABILITIES | EMBEDDING, "fdbd", true},
+	{FEATURES_ALONE, "ecod", true}, /* beside logits it was muted on two sets of three: models are sure of extreme rows */
 	{RAW_LOGITS | EMBEDDING, "vim", true},
 };
 
@@ -52,6 +53,8 @@ static unsigned log_holds(const struct reference *r)
 
 	if (r->n_logits > 0)
 		holds |= r->logits_normalised ? PROBABILITIES : RAW_LOGITS;
+	if (holds == 0 && r->n_numeric + r->n_category > 0)
+		holds |= FEATURES_ALONE;
 	return holds;
 }
 
@@ -194,7 +197,7 @@ static void detectors_standard(struct work *w, const struct lesson *l)
 			"no detector: %s; windows of features, classes and confidence are still "
 			"counted",
 			holds == 0
-				? "the log holds neither logits nor probabilities nor an embedding"
+				? "the log holds neither logits nor probabilities nor an embedding nor features"
 				: "none of the standard ones is at hand");
 }
 
@@ -277,10 +280,14 @@ static int work_run(struct work *w, struct error *e)
 	if (code < 0)
 		return code;
 	held_open(w, IN_CAL_A, &w->held[IN_CAL_A]);
+	if (w->f->o.n_detectors == 0)
+		detectors_thin_alike(w);
 	detectors_mute(w);
 	detectors_calibrate(w);
 	w->calibration = calibration_open(w->r);
 	detectors_weigh(w);
+	if (w->f->o.n_detectors == 0)
+		detectors_thin_light(w);
 	held_open(w, IN_CAL_B, &w->held[IN_CAL_B]);
 	detectors_hold_out(w);
 	detectors_fuse(w);

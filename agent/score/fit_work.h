@@ -81,6 +81,10 @@ struct work {
 	struct held held[PARTS];         /* cal-A and cal-B */
 };
 
+/* fit_thin.c: of a set that nobody chose, what ranks records as another does, and what weighs next to nothing; by cal-A */
+void detectors_thin_alike(struct work *w);
+void detectors_thin_light(struct work *w);
+
 /* fit_mute.c: by cal-A */
 void detectors_mute(struct work *w);
 

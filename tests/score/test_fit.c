@@ -429,9 +429,9 @@ static void features_alone_make_a_reference(void **state)
 	}
 	t = trial_of(b, NULL);
 	assert_int_equal(t.code, 0);
-	assert_int_equal(t.r->n_detectors, 0);
-	assert_true(noted(&t, "no detector"));
-	assert_int_equal(t.r->n_measures, 2); /* missing, x */
+	assert_int_equal(t.r->n_detectors, 1);
+	assert_string_equal(t.r->detectors[0].name, "ecod");
+	assert_int_equal(t.r->n_measures, 3); /* p-value, missing, x */
 	assert_true(t.r->n_windows > 0);
 	trial_done(&t);
 }
