@@ -101,6 +101,13 @@ static double agreement(
 	return any ? rank_correlation(ranks->at + of * ranks->n, consensus, ranks->n) : (double)NAN;
 }
 
+/* Ranks that have nothing to do with one another correlate too: by 1 / sqrt(n), in their standard deviation. Only what is beyond
+ * three of these is contrary; a detector that sees what no other does is not. */
+static double contrary(const struct ranks *ranks)
+{
+	return -3.0 / sqrt((double)ranks->n);
+}
+
 /* The detector that counts and agrees least, SIZE_MAX when all agree. Of equals (two alone always
  * are) the later one, which its user named last. */
 static size_t most_contrary(struct reference *r, const struct ranks *ranks, double *consensus)
@@ -111,7 +118,7 @@ static size_t most_contrary(struct reference *r, const struct ranks *ranks, doub
 		struct reference_detector *d = &r->detectors[k];
 
 		d->agreement = agreement(r, ranks, k, consensus);
-		if (d->weight > 0.0 && d->agreement < 0.0 &&
+		if (d->weight > 0.0 && d->agreement < contrary(ranks) &&
 			(worst == SIZE_MAX || d->agreement <= r->detectors[worst].agreement))
 			worst = k;
 	}

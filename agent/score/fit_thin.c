@@ -76,7 +76,7 @@ void detectors_thin_alike(struct work *w)
 			k++;
 			continue;
 		}
-		fit_note(w->f, "left out: %s ranks records as %s does", w->r->detectors[k].name, w->r->detectors[like].name);
+		fit_note(w->f, "not kept: %s ranks records as %s does", w->r->detectors[k].name, w->r->detectors[like].name);
 		drop(w, k);
 	}
 	free(x);
@@ -92,7 +92,7 @@ void detectors_thin_light(struct work *w)
 
 		if (d->muted || d->weight >= LIGHT)
 			continue;
-		fit_note(w->f, "left out: %s would add nothing to the others (weight %.3f, AUROC of made-up odd records %.3f)", d->name,
+		fit_note(w->f, "not kept: %s would add nothing to the others (weight %.3f, AUROC of made-up odd records %.3f)", d->name,
 			d->weight, d->pseudo_auroc);
 		drop(w, k);
 	}
