@@ -404,6 +404,18 @@ static void of_two_that_disagree_the_first_named_stays(void **state)
 	trial_done(&t);
 }
 
+static void features_are_no_judge_of_models_nor_models_of_features(void **state)
+{
+	struct trial t = trial_of(made_batch(0, 4000, 1, MADE_ALL), "upright embedded rare");
+
+	(void)state;
+	assert_null(detector_of(&t, "rare")->muted);
+	assert_true(isnan(detector_of(&t, "rare")->agreement));
+	assert_null(detector_of(&t, "upright")->muted);
+	assert_true(detector_of(&t, "embedded")->agreement > 0.5);
+	trial_done(&t);
+}
+
 static void all_useless_is_a_reference_that_flags_nothing(void **state)
 {
 	struct trial t = trial_of(made_batch(0, 4000, 1, MADE_ALL), "constant infinite");
@@ -621,6 +633,7 @@ int main(void)
 		cmocka_unit_test(normal_records_are_flagged_at_the_rate_asked),
 		cmocka_unit_test(useless_detectors_are_muted_and_say_why),
 		cmocka_unit_test(of_two_that_disagree_the_first_named_stays),
+		cmocka_unit_test(features_are_no_judge_of_models_nor_models_of_features),
 		cmocka_unit_test(all_useless_is_a_reference_that_flags_nothing),
 		cmocka_unit_test(features_alone_make_a_reference),
 		cmocka_unit_test(detectors_follow_what_the_log_holds),
