@@ -203,7 +203,7 @@ static struct rate clean_rate(const struct eval_streams *s, const struct rate_bu
 		windows += w->state != SIGNAL_UNJUDGED;
 		alarms += w->state == SIGNAL_ALARM;
 	}
-	rate_of(alarms, windows, budget, &r);
+	rate_of(alarms, windows, 1, budget, &r);
 	return r;
 }
 

@@ -121,11 +121,19 @@ static struct rate_budget budget_of(const struct model_config *m, double log_bud
 	return (struct rate_budget){m->false_alarms, m->per_us, m->window_us, log_budget};
 }
 
+/* Alarms of one replay have one cause, the draw that it was given: variance over mean of the replays' alarms. */
+static double clustering(const struct trial *t)
+{
+	double n = (double)t->replays, mean = (double)t->alarms / n;
+
+	return t->replays > 1 && t->alarms ? fmax((t->squares - n * mean * mean) / (n - 1) / mean, 1) : 1;
+}
+
 static void text_trial(const struct trial *t, const struct rate_budget *budget, struct buf *to)
 {
 	struct rate r;
 
-	rate_of(t->alarms, t->windows, budget, &r);
+	rate_of(t->alarms, t->windows, clustering(t), budget, &r);
 	buf_format(to, "  %-13s ", t->kind->name);
 	rate_text(&r, budget, to);
 	if (t->alarms && t->replays > 1)
@@ -151,7 +159,7 @@ static void text_limits(const struct reference *r, const struct trial *drawn, co
 			r->n_windows, rate_duration(span, period, sizeof period));
 	buf_format(to, "  - drawn: %zu windows stand for %zu. It shows that the budget is kept while traffic is as those were, not that it will be\n",
 		drawn->last.held_out, drawn->windows);
-	buf_text(to, "  - shuffled: what windows have in common beyond their records is gone; it tests the arithmetic, not the traffic\n");
+	buf_text(to, "  - shuffled: what windows have in common beyond their records is gone; it shows that a reference of this size is enough if traffic is as simple\n");
 	if (span < 2 * (double)budget->per_us / SECOND_US)
 		buf_text(to, "  - in order: shorter than two of the budget's periods; only logs without drift that are as long can show the rate "
 			     "itself (oodd selftest LOG...)\n");
@@ -182,11 +190,13 @@ static void json_trial(const struct trial *t, const struct rate_budget *budget, 
 {
 	struct rate r;
 
-	rate_of(t->alarms, t->windows, budget, &r);
+	rate_of(t->alarms, t->windows, clustering(t), budget, &r);
 	buf_format(to, "{\"trial\":\"%s\",\"repeated\":%lld,\"replays\":%zu,\"replays_with_alarm\":%zu,\"held_out\":%zu,\"windows_ongoing\":%zu,"
 		"\"unjudged_measures\":%zu,", t->kind->name, (long long)t->kind->times, t->replays, t->alarmed, t->last.held_out, t->ongoing,
 		t->last.n_unjudged_measures);
 	rate_json(&r, budget, to);
+	buf_text(to, ",\"design_effect\":");
+	buf_json_number(to, clustering(t));
 	buf_text(to, ",\"highest_log_m\":");
 	buf_json_number(to, t->highest_log_m);
 	buf_format(to, ",\"within_budget\":%s}", rate_broken(&r) ? "false" : "true");
@@ -308,7 +318,7 @@ static void live_put(struct selftest *t, const struct stream *s, const struct li
 	struct rate r;
 
 	rate_share_of(l->flags, l->n_windows, &flags);
-	rate_of(l->alarms, l->judged, &budget, &r);
+	rate_of(l->alarms, l->judged, 1, &budget, &r);
 	if (t->offline.json) {
 		json_head(s->model, s->version, &budget, to);
 		json_flags(&flags, s->reference->flag_rate, to);

@@ -20,10 +20,11 @@ void varied_open(struct varied *v, const struct reference *r);
 void varied_close(struct varied *v);
 /* Every record repeated `times` times. The scores that p-values were made from are not: they would be no more than they are. */
 void varied_repeat(struct varied *v, int64_t times);
-/* The records of all windows dealt anew, each measure by itself, each window keeping its number: no time, no drift, no bursts, and
- * what records have in common between measures is lost. Means (before and after, in words) become the whole's. A function of the
- * seed. */
-void varied_shuffle(struct varied *v, uint64_t seed);
+/* Records without time: a reference of as many windows and records as r, and then n_windows live windows of the same sizes, all
+ * drawn from the shares that r has learned, each measure by itself. So the null is true, and what the finite reference does not
+ * know of it is in the result; bursts, drift, and what records have in common between measures are not. A function of the seed. */
+void varied_selftest(const struct reference *r, const struct judge_options *options, size_t n_windows, int64_t times, uint64_t seed,
+	struct judge_selftest *ret);
 
 struct trial_kind {
 	const char *name, *help;
@@ -37,6 +38,7 @@ extern const struct trial_kind trial_kinds[TRIALS];
 struct trial {
 	const struct trial_kind *kind;
 	size_t replays, alarms, windows, alarmed; /* alarmed: replays with an alarm in them */
+	double squares;           /* sum over replays of their alarms, squared */
 	size_t ongoing;           /* windows judged while a false cause stood */
 	struct judge_selftest last;
 	double highest_log_m;

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,77 +68,177 @@ void varied_repeat(struct varied *v, int64_t times)
 			v->r.measures[i].base[k] *= times;
 }
 
-/* Windows that one deal goes over. */
-struct table {
-	struct reference_window *const *at;
-	size_t n;
+/* ---- records without time ---- */
+
+/* What a record is drawn from: of each measure the shares that the reference has learned, summed up. NULL: never learned. */
+struct deck {
+	const struct reference *r;
+	double **until;
 };
 
-static int64_t window_total(const struct reference_window *w, const struct measure *m)
+static void deck_open(struct deck *d, const struct reference *r)
+{
+	*d = (struct deck){.r = r, .until = mem_zero(r->n_measures + 1, sizeof *d->until)};
+	for (size_t i = 0; i < r->n_measures; i++) {
+		const struct measure *m = &r->measures[i];
+		double sum = 0;
+
+		if (!m->mean)
+			continue;
+		d->until[i] = mem_alloc(m->n * sizeof *d->until[i]);
+		for (size_t k = 0; k < m->n; k++)
+			d->until[i][k] = sum += m->mean[k];
+	}
+}
+
+static void deck_close(struct deck *d)
+{
+	for (size_t i = 0; i < d->r->n_measures; i++)
+		free(d->until[i]);
+	free(d->until);
+}
+
+static size_t bin_at(const double *until, size_t n, double x)
+{
+	size_t low = 0, high = n - 1;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (until[middle] <= x)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* counts[0..m->n) += `records` drawn ones of measure i, each `times` times. */
+static void deck_deal(const struct deck *d, size_t i, uint64_t seed, uint64_t hand, int64_t records, int64_t times, int64_t *counts)
+{
+	const struct measure *m = &d->r->measures[i];
+
+	for (int64_t c = 0; c < records && d->until[i]; c++) {
+		uint64_t key[] = {seed, hand, i, (uint64_t)c};
+
+		counts[bin_at(d->until[i], m->n, hash_unit(hash_bytes(key, sizeof key, 0)))] += times;
+	}
+}
+
+static int64_t measure_total(const struct measure *m, const int64_t *counts)
 {
 	int64_t all = 0;
 
 	for (size_t k = 0; k < m->n; k++)
-		all += w->v[m->first + k];
+		all += counts[k];
 	return all;
 }
 
-/* Sums become the whole's share, so that before and after say that nothing moved. */
-static void sums_spread(struct table t, const struct measure *m)
+/* A window of as many records as `like` holds, measure by measure. Its sums stay like's: they are for words only. */
+static void window_deal(const struct deck *d, const struct reference_window *like, uint64_t seed, uint64_t hand, int64_t times, int64_t *v)
 {
-	double sum = 0, terms = 0;
+	for (size_t k = 0; k < like->width; k++)
+		v[k] = like->v[k] * times;
+	for (size_t i = 0; i < d->r->n_measures; i++) {
+		const struct measure *m = &d->r->measures[i];
 
-	if (m->sums == MEASURE_NO_BIN)
+		if (!d->until[i])
+			continue;
+		memset(v + m->first, 0, m->n * sizeof *v);
+		deck_deal(d, i, seed, hand, measure_total(m, like->v + m->first), times, v + m->first);
+	}
+}
+
+/* The base counts of a measure: its windows' (p-values: the null ones'), and what stood in no whole window. */
+static void base_deal(const struct deck *d, struct reference *r, size_t i, uint64_t seed, int64_t times)
+{
+	struct measure *m = &r->measures[i];
+	size_t n = r->n_windows + (m->kind == MEASURE_P_VALUE ? 0 : r->n_others);
+	int64_t rest = m->base ? measure_total(m, m->base) : 0;
+
+	if (!m->base || !d->until[i])
 		return;
-	for (size_t i = 0; i < t.n; i++) {
-		sum += (double)t.at[i]->v[m->sums];
-		terms += (double)t.at[i]->v[m->sums + 1];
-	}
-	for (size_t i = 0; i < t.n && terms > 0; i++)
-		t.at[i]->v[m->sums] = (int64_t)(sum / terms * (double)t.at[i]->v[m->sums + 1]);
-}
+	memset(m->base, 0, m->n * sizeof *m->base);
+	for (size_t w = 0; w < n; w++) {
+		const struct reference_window *from = w < r->n_windows ? &r->windows[w] : &r->others[w - r->n_windows];
 
-static void deal(struct table t, const struct measure *m, uint64_t seed)
-{
-	size_t n = 0, at = 0;
-	uint16_t *cards;
-
-	for (size_t i = 0; i < t.n; i++)
-		n += (size_t)window_total(t.at[i], m);
-	cards = mem_alloc((n + 1) * sizeof *cards);
-	for (size_t i = 0; i < t.n; i++)
 		for (size_t k = 0; k < m->n; k++)
-			for (int64_t c = 0; c < t.at[i]->v[m->first + k]; c++)
-				cards[at++] = (uint16_t)k;
-	for (size_t i = n; i > 1; i--) {
-		uint64_t key[] = {seed, m->first, i};
-		size_t other = hash_bytes(key, sizeof key, 0) % i;
-		uint16_t card = cards[i - 1];
-
-		cards[i - 1] = cards[other];
-		cards[other] = card;
+			m->base[k] += from->v[m->first + k];
+		rest -= measure_total(m, from->v + m->first) / times;
 	}
-	at = 0;
-	for (size_t i = 0; i < t.n; i++) {
-		int64_t hand = window_total(t.at[i], m);
-
-		memset(t.at[i]->v + m->first, 0, m->n * sizeof *t.at[i]->v);
-		while (hand-- > 0)
-			t.at[i]->v[m->first + cards[at++]]++;
-	}
-	free(cards);
-	sums_spread(t, m);
+	deck_deal(d, i, seed, UINT64_MAX, rest, times, m->base);
 }
 
-void varied_shuffle(struct varied *v, uint64_t seed)
+/* A reference made of drawn records, learned from anew: mean and why of its measures are its own. */
+static void reference_deal(const struct deck *d, const struct judge_options *options, uint64_t seed, int64_t times, struct varied *v)
 {
-	size_t n_all = v->r.n_windows + v->r.n_others;
-	struct reference_window **all = mem_zero(n_all + 1, sizeof *all);
+	varied_open(v, d->r);
+	for (size_t i = 0; i < v->r.n_windows; i++) {
+		window_deal(d, &d->r->windows[i], seed, i, times, v->r.windows[i].v);
+		v->r.windows[i].n *= times;
+	}
+	for (size_t i = 0; i < v->r.n_others; i++) {
+		window_deal(d, &d->r->others[i], seed, d->r->n_windows + i, times, v->r.others[i].v);
+		v->r.others[i].n *= times;
+	}
+	for (size_t i = 0; i < v->r.n_measures; i++) {
+		v->r.measures[i].mean = NULL;
+		v->r.measures[i].why = NULL;
+		base_deal(d, &v->r, i, seed, times);
+	}
+	judge_learn(&v->r, options);
+}
 
-	for (size_t i = 0; i < n_all; i++)
-		all[i] = i < v->r.n_windows ? &v->r.windows[i] : &v->r.others[i - v->r.n_windows];
-	/* p-values of the calibration windows were made from those very records: theirs are another deck. */
-	for (size_t i = 0; i < v->r.n_measures; i++)
-		deal((struct table){all, v->r.measures[i].kind == MEASURE_P_VALUE ? v->r.n_windows : n_all}, &v->r.measures[i], seed);
-	free(all);
+static void learned_free(struct varied *v)
+{
+	for (size_t i = 0; i < v->r.n_measures; i++) {
+		free(v->r.measures[i].mean);
+		free(v->r.measures[i].why);
+	}
+}
+
+static void live_judge(struct judge *j, const struct deck *d, uint64_t seed, uint64_t at, int64_t times, struct window *w,
+	struct judge_selftest *ret)
+{
+	uint64_t key[] = {seed, at};
+	const struct reference_window *like = &d->r->windows[hash_bytes(key, sizeof key, 0) % d->r->n_windows];
+	struct signal s;
+
+	window_deal(d, like, seed, d->r->n_windows + d->r->n_others + at, times, w->v);
+	w->start_us = (int64_t)at * d->r->window_us;
+	w->end_us = w->start_us + d->r->window_us;
+	w->n = like->n * times;
+	w->n_flagged = like->n_flagged * times;
+	judge_window(j, w, &s);
+	ret->n_alarms += s.fresh;
+	ret->n_judged += s.why == NULL;
+	ret->n_ongoing += s.state == SIGNAL_ONGOING;
+	ret->highest_log_m = fmax(ret->highest_log_m, s.log_m);
+	ret->log_budget = s.log_budget;
+	signal_done(&s);
+}
+
+void varied_selftest(const struct reference *r, const struct judge_options *options, size_t n_windows, int64_t times, uint64_t seed,
+	struct judge_selftest *ret)
+{
+	struct varied v;
+	struct deck d;
+	struct judge *j;
+	struct window w;
+
+	*ret = (struct judge_selftest){.n_windows = n_windows, .n_measures = r->n_measures, .learned_from = r->n_windows,
+		.highest_log_m = -INFINITY};
+	deck_open(&d, r);
+	reference_deal(&d, options, seed, times, &v);
+	for (size_t i = 0; i < r->n_measures; i++)
+		ret->n_unjudged_measures += !v.r.measures[i].judged;
+	j = judge_open(&v.r, options);
+	window_init(&w, 0, r->window_us, r->width);
+	for (size_t i = 0; i < n_windows && r->n_windows; i++)
+		live_judge(j, &d, seed, i, times, &w, ret);
+	window_done(&w);
+	judge_close(j);
+	learned_free(&v);
+	varied_close(&v);
+	deck_close(&d);
 }

@@ -33,7 +33,7 @@ static const struct command commands[] = {
 		command_eval},
 	{"selftest", "-c CONFIG [--model M] [--windows N] [--replays R] [--json] [LOG...]",
 		"False alarms and flags where nothing has moved, with intervals.",
-		"Relearns on a part of each reference and judges the rest: windows drawn over and over, records dealt anew, stretches in the\n"
+		"Relearns on a part of each reference and judges the rest: windows drawn over and over, records drawn without time, stretches in the\n"
 		"order of time, each also with every record repeated. With LOG... those logs are replayed as ones without drift.",
 		command_selftest},
 	{"check", "-c CONFIG [--effective]", "Configuration, references, plugins, rules and endpoints checked without starting.",

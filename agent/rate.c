@@ -16,19 +16,20 @@ static double windows_per_alarm(const struct rate_budget *b)
 	return fmax((double)b->per_us / (double)b->window_us / b->false_alarms, exp(b->log_budget));
 }
 
-void rate_of(size_t alarms, size_t windows, const struct rate_budget *b, struct rate *ret)
+void rate_of(size_t alarms, size_t windows, double effect, const struct rate_budget *b, struct rate *ret)
 {
-	double k = (double)alarms, periods = (double)windows * (double)b->window_us / (double)b->per_us;
+	double k = (double)alarms / effect, periods = (double)windows * (double)b->window_us / (double)b->per_us;
 
 	*ret = (struct rate){.alarms = alarms, .windows = windows, .allowed = (double)windows / windows_per_alarm(b),
-		.upper = interval_count_high(k, ONE_SIDED), .low = interval_count_low(k, TAIL), .high = interval_count_high(k, TAIL),
-		.per_period = windows ? k / periods : (double)NAN};
+		.upper = effect * interval_count_high(k, ONE_SIDED), .lower = effect * interval_count_low(k, ONE_SIDED),
+		.low = effect * interval_count_low(k, TAIL), .high = effect * interval_count_high(k, TAIL),
+		.per_period = windows ? (double)alarms / periods : (double)NAN};
 	ret->upper_per_period = windows ? ret->upper / periods : (double)NAN;
 }
 
 int rate_broken(const struct rate *r)
 {
-	return r->alarms && interval_count_low((double)r->alarms, ONE_SIDED) > r->allowed;
+	return r->lower > r->allowed;
 }
 
 static double dispersion(const struct rate_pair *w, size_t n_windows, double share)

@@ -20,10 +20,13 @@ struct rate {
 	double allowed;        /* alarms that the budget allows in so many windows, on average */
 	double upper;          /* 95 % one-sided bound of their mean number (Poisson) */
 	double low, high;      /* 95 % two-sided */
+	double lower;          /* 95 % one-sided */
 	double per_period, upper_per_period; /* alarms and bound in the budget's own period; NaN without windows */
 };
 
-void rate_of(size_t alarms, size_t windows, const struct rate_budget *b, struct rate *ret);
+/* effect >= 1: alarms that come together tell less; as many as alarms / effect, each worth effect, are what the bounds are made for.
+ * 1 where they come alone. */
+void rate_of(size_t alarms, size_t windows, double effect, const struct rate_budget *b, struct rate *ret);
 /* Are so many alarms more than the budget explains (P below 5 %)? */
 int rate_broken(const struct rate *r);
 /* "0 alarms in 86400 windows (300 days); the budget allows 10; upper 95 % bound 1 per 100 days" */
