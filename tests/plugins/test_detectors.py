@@ -339,6 +339,24 @@ def test_lastlayer(rng):
         check(f"fits are the same bits twice, {name}", all(again[i] == again[i + 1] for i in (0, 2, 4, 6)))
 
 
+def test_lastlayer_many_classes(rng):
+    """More than a table of all pairs is made for; and one class twice, between which and itself no boundary runs."""
+    for classes in (2048, 2049, 10000):
+        x, z, w, b = network(rng, 120, 12, classes)
+        w[5], b[5] = w[4], b[4] + 1
+        z[:, 5] = z[:, 4] + 1
+        got, a, off = run("fdbd", dict(logits=z[:40], embedding=x[:40]), dict(logits=z, embedding=x))[0], z.argmax(1), x.astype(float) - x.astype(float).mean(0)
+        want = []
+        for i in range(40):
+            length = np.linalg.norm(w[a[i]] - w, axis=1)
+            apart = length > 1e-5
+            want.append(-((z[i, a[i]] - z[i].astype(float))[apart] / length[apart]).mean() / np.linalg.norm(off[i]))
+        near(f"fdbd, {classes} classes", got, want)
+        for detector in ("scale", "react"):
+            want = {"scale": lambda: scale(w, b, x[:40].astype(float)), "react": lambda: react(w, b, x.astype(float), x[:40].astype(float))}[detector]()
+            near(f"{detector}, {classes} classes", run(detector, dict(logits=z[:40], embedding=x[:40]), dict(logits=z, embedding=x))[0], want)
+
+
 def test_lastlayer_gate(rng):
     x, z, w, b = network(rng, 1500, 20, 6)
     rows = dict(logits=z[:5], embedding=x[:5])
@@ -491,9 +509,17 @@ def test_oracle():
     for column, ridge in (("mahalanobis_pred", 1e-6), ("mahalanobis_pred_reg1e-3", 1e-3)):
         near("oracle: " + column, run("mahalanobis", dict(embedding=stream), fit, normalise="false", regularisation=ridge)[0], oracle[column])
     both, rows = dict(logits=train_logits, embedding=train), dict(logits=logits, embedding=stream)
-    near("oracle: fdbd", run("fdbd", rows, both)[0], oracle["fdbd"])
+    got, learned = run("fdbd", rows, both)
+    near("oracle: fdbd", got, oracle["fdbd"])
+    w = np.loadtxt(os.path.join(folder, "oracle/recovered_W_b.csv"), delimiter=",")
+    w -= w.mean(0)
+    near("oracle: W, less what all classes share", np.frombuffer(learned, np.float32)[-150 * 128:], w[:, :-1].ravel(), 0, 1e-6)
     # Between an energy and a residual of 10, 1e-4 of a score near zero is beyond single-precision logits.
-    near("oracle: vim", run("vim", rows, both)[0], oracle["vim"], absolute=1e-6)
+    got, learned = run("vim", rows, both)
+    near("oracle: vim", got, oracle["vim"], absolute=1e-6)
+    info = json.load(open(os.path.join(folder, "oracle/fit_info.json")))["vim"]
+    learned = np.frombuffer(learned[24:], np.float64)
+    near("oracle: vim's alpha and |u|", [learned[0], np.linalg.norm(learned[1:129])], [info["alpha"], info["norm_u"]], 1e-6)
     for detector in ("scale", "react"):
         with pytest.raises(Refused, match="% of the activations' mass is below zero"):
             run(detector, rows, both)
