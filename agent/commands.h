@@ -8,7 +8,9 @@
 int command_run(const struct command *self, int argc, char **argv);
 int command_fit(const struct command *self, int argc, char **argv);
 int command_replay(const struct command *self, int argc, char **argv);
+int command_eval(const struct command *self, int argc, char **argv);
 int command_score(const struct command *self, int argc, char **argv);
+int command_selftest(const struct command *self, int argc, char **argv);
 int command_check(const struct command *self, int argc, char **argv);
 int command_plugin(const struct command *self, int argc, char **argv);
 

@@ -67,6 +67,9 @@ static const struct key model_keys[] = {
 		.help = "the budget: how many alarms there may be although nothing changed"},
 	{"flag", KEY_NUMBER, KEY_AT(struct model_config, flag), .standard = "0.01", .least = 1e-6,
 		.most = 0.5, .help = "flag this share of normal records, the oddest"},
+	{"strict", KEY_BOOL, KEY_AT(struct model_config, strict), .standard = "false",
+		.help = "flag at most that share, nine times in ten, whichever records "
+			"happened to calibrate: fewer flags"},
 	{"smallest_effect", KEY_NUMBER, KEY_AT(struct model_config, smallest_effect),
 		.standard = "0.01", .least = 0, .most = 10,
 		.help = "a shift of a smaller size (PSI) is not worth an alarm"},

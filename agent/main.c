@@ -25,6 +25,17 @@ static const struct command commands[] = {
 		command_replay},
 	{"score", "-c CONFIG [--json] LOG...", "Per-record scores, p-values and flags, one line a record.",
 		"Rejected records and those of streams without a reference are counted on standard error.", command_score},
+	{"eval", "-c CONFIG --labels FILE [--phases FILE | --change TIME..] [--json] LOG...",
+		"Scores against labels; alarms against what is known to have moved.",
+		"Records: AUROC, AUPR, FPR at 95 % TPR, and the rates achieved at the flag rate, for every detector and fused, for every\n"
+		"kind, with 95 % intervals. Windows: for every phase with a shift whether it was found, when and by what, beside the\n"
+		"least delay that the fused p-values allow; and the false alarms. Labels and phases may be compressed.",
+		command_eval},
+	{"selftest", "-c CONFIG [--model M] [--windows N] [--replays R] [--json] [LOG...]",
+		"False alarms and flags where nothing has moved, with intervals.",
+		"Relearns on a part of each reference and judges the rest: windows drawn over and over, records drawn without time, stretches in the\n"
+		"order of time, each also with every record repeated. With LOG... those logs are replayed as ones without drift.",
+		command_selftest},
 	{"check", "-c CONFIG [--effective]", "Configuration, references, plugins, rules and endpoints checked without starting.",
 		"All mistakes at once, one a line, with file and line. --effective prints the whole configuration with defaults, and\n"
 		"where each value came from.",

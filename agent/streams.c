@@ -52,6 +52,9 @@ static int reference_fits(const struct model_config *m, const struct reference *
 	if (r->flag_rate > m->flag * 1.0001 || r->flag_rate < m->flag * 0.9999)
 		return error_set(e, -EINVAL, "%s was fitted for flag = %g, the configuration says %g: fit again, or set it back",
 			m->reference, r->flag_rate, m->flag);
+	if (r->strict != m->strict)
+		return error_set(e, -EINVAL, "%s was fitted with strict = %s, the configuration says %s: fit again, or set it back",
+			m->reference, r->strict ? "true" : "false", m->strict ? "true" : "false");
 	return 0;
 }
 

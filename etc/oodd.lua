@@ -28,6 +28,7 @@ model "*" {
 	lateness = "30s",                        -- how long a window waits for late records
 	false_alarms = "1 per 30d",              -- the budget; thresholds follow from it
 	flag = 0.01,                             -- flag the oddest 1 % of normal traffic, record by record
+	-- strict = true,                        -- at most that, whichever records calibrated: fewer flags
 	-- smallest_effect = 0.01,               -- a smaller shift (PSI) is not worth an alarm
 	-- samples = 20,                         -- odd records kept per window, for review
 }

@@ -19,7 +19,7 @@
 #include "stats/evidence.h"
 #include "stats/special.h"
 
-#define JUDGE_FORMAT 1
+#define JUDGE_FORMAT 2
 /* Records of new kinds are what oodd is for: their measure has a quarter of the weight, the others
  * share the rest. */
 #define P_VALUE_WEIGHT .25

@@ -55,10 +55,16 @@ struct judge_selftest {
 	size_t learned_from, held_out; /* windows */
 	size_t n_windows, n_judged;    /* drawn; of them not "unjudged" */
 	size_t n_alarms;
+	size_t n_ongoing; /* judged while a false cause was latched: what it holds cannot alarm again */
 	double highest_log_m, log_budget;
 	size_t n_unjudged_measures, n_measures;
 };
 void judge_selftest(const struct reference *r, const struct judge_options *options,
 	size_t n_windows, uint64_t seed, struct judge_selftest *ret);
+/* The same in the order of time: each of n_blocks stretches of the null windows in turn is left out
+ * of learning and judged once, as it came. Few windows, but drift and memory are as they were.
+ * held_out: of the longest stretch; what cannot be judged: of the worst. */
+void judge_selftest_blocks(const struct reference *r, const struct judge_options *options,
+	size_t n_blocks, struct judge_selftest *ret);
 
 #endif

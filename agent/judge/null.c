@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "judge/caution.h"
 #include "stats/evidence.h"
 #include "stats/special.h"
 
@@ -35,9 +36,8 @@ static struct alternative *add(struct null *null, double weight)
 	return a;
 }
 
-/* A share of the p-values is of the new kind; what is no p-value (missing) keeps its share. */
-static void tilted(
-	const struct measure *m, const double *mean, double share, struct tilt tilt, double *to)
+/* The bins' shares of records of the new kind; what is no p-value (missing) keeps its own. */
+static void new_kind(const struct measure *m, const double *mean, struct tilt tilt, double *to)
 {
 	double plain = 0, below = 0;
 
@@ -46,9 +46,15 @@ static void tilted(
 	memcpy(to, mean, m->n * sizeof *to);
 	for (size_t i = 0; i <= m->n_edges; i++) {
 		double up_to = i < m->n_edges ? 1 - pow(1 - pow(m->edges[i], tilt.a), tilt.b) : 1;
-		to[i] = (1 - share) * mean[i] + share * plain * (up_to - below);
+		to[i] = plain * (up_to - below);
 		below = up_to;
 	}
+}
+
+static void mix(const double *mean, const double *kind, double share, size_t k, double *to)
+{
+	for (size_t i = 0; i < k; i++)
+		to[i] = (1 - share) * mean[i] + share * kind[i];
 }
 
 /* An alternative inside the null is none: its ratio would be 1 for ever. */
@@ -60,13 +66,16 @@ static void drop_last(struct null *null)
 static void add_tilt(struct null *null, const struct measure *m, double share, struct tilt tilt)
 {
 	struct alternative *a = add(null, 1);
+	double *moved = mem_alloc(m->n * sizeof *moved);
 
 	a->kind = ALTERNATIVE_TILT;
-	a->mean = mem_alloc(2 * m->n * sizeof *a->mean);
-	a->near = a->mean + m->n;
-	tilted(m, null->mean, share, tilt, a->mean);
-	if (evidence_nearest(null->mean, a->mean, null->fixed_radius, m->n, a->near) == 1)
+	a->share = share;
+	a->mean = mem_alloc(m->n * sizeof *a->mean);
+	new_kind(m, null->mean, tilt, a->mean);
+	mix(null->mean, a->mean, share, m->n, moved);
+	if (evidence_kl(null->mean, moved, m->n) <= null->fixed_radius)
 		drop_last(null);
+	free(moved);
 }
 
 static void add_tilts(struct null *null, const struct measure *m)
@@ -154,6 +163,22 @@ void null_done(struct null *null)
 	*null = (struct null){0};
 }
 
+double null_prior(const struct null *null)
+{
+	return CAUTION_FIXED_Z * CAUTION_FIXED_Z / (2 * null->fixed_radius);
+}
+
+double null_predict(const struct null *null, const double *live, size_t k, double *to)
+{
+	double prior = null_prior(null), all = prior;
+
+	for (size_t i = 0; i < k; i++)
+		all += live[i];
+	for (size_t i = 0; i < k; i++)
+		to[i] = (prior * null->mean[i] + live[i]) / all;
+	return 1 / (1 / (null->kappa + 1) + 1 / (all + 1)) - 1;
+}
+
 double null_independent(double kappa, double n)
 {
 	return n > 0 ? n / (1 + (n - 1) / (kappa + 1)) : 0;
@@ -208,7 +233,8 @@ double null_evidence(
 	case ALTERNATIVE_BIN:
 		return bin_evidence(null->kappa, a, seen->n, seen->all, seen->worth);
 	case ALTERNATIVE_TILT:
-		return evidence_ratio(null->kappa, a->mean, a->near, seen->n, k);
+		mix(seen->normal, a->mean, a->share, k, work);
+		return evidence_ratio(seen->kappa, work, seen->normal, seen->n, k);
 	}
 	return 0;
 }

@@ -13,6 +13,12 @@ void null_make(struct null *null, const struct measure *m, const double *mean, d
 	double tolerance, double fixed_radius);
 void null_done(struct null *null);
 
+/* So many records, in independent ones, are behind the mean along one direction; but no more than
+ * leave a shift of the smallest effect undetected. */
+double null_prior(const struct null *null);
+/* What the next window will be like if nothing has moved: its mean, and the returned kappa; `live`
+ * are the counts seen so far, in independent records. Polya's urn: exact when kappa is infinite. */
+double null_predict(const struct null *null, const double *live, size_t k, double *to);
 /* n records of a window tell as much as this many independent ones. */
 double null_independent(double kappa, double n);
 /* Shares of counts (in independent records), shrunk towards `toward` as far as chance explains
@@ -25,7 +31,9 @@ struct seen {
 	int64_t all;  /* records */
 	double worth; /* 1 + kappa log(1 + all / kappa): sum of kappa / (kappa + i) over its
 			 records, at most */
-	double best;  /* highest log probability that a mean of the null is known to give it; for
+	const double *normal; /* TILT: null_predict ... */
+	double kappa;         /* ... and its kappa */
+	double best;          /* highest log probability that a mean of the null is known to give it; for
 			 LOOSE */
 	double *recent[TRACK_RECENTS]; /* shares of the memories ... */
 	double moved[TRACK_RECENTS]; /* ... and how much of their distance chance leaves; 0: none */

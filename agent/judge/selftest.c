@@ -71,12 +71,17 @@ static int64_t *base_without(const struct measure *m, const struct reference_win
 	return base;
 }
 
-static void half_make(struct half *h, const struct reference *r, uint64_t seed)
+/* Room for the split; measures to be learned anew. kept and held are filled by the caller between
+ * the two. */
+static void half_open(struct half *h, const struct reference *r)
 {
 	h->r = *r;
 	h->held = mem_alloc((r->n_windows + r->n_others + 1) * sizeof *h->held);
 	h->r.windows = mem_alloc((r->n_windows + 1) * sizeof *h->r.windows);
-	h->r.n_windows = split(r->windows, r->n_windows, seed, h->r.windows, h->held);
+}
+
+static void half_measures(struct half *h, const struct reference *r)
+{
 	h->n_held = r->n_windows - h->r.n_windows;
 	h->r.measures = mem_alloc((r->n_measures + 1) * sizeof *h->r.measures);
 	for (size_t i = 0; i < r->n_measures; i++) {
@@ -87,6 +92,27 @@ static void half_make(struct half *h, const struct reference *r, uint64_t seed)
 		if (m->base)
 			m->base = base_without(m, h->held, h->n_held);
 	}
+}
+
+static void half_make(struct half *h, const struct reference *r, uint64_t seed)
+{
+	half_open(h, r);
+	h->r.n_windows = split(r->windows, r->n_windows, seed, h->r.windows, h->held);
+	half_measures(h, r);
+}
+
+/* Windows [from, to) held out. */
+static void half_block(struct half *h, const struct reference *r, size_t from, size_t to)
+{
+	half_open(h, r);
+	h->r.n_windows = r->n_windows - (to - from);
+	for (size_t i = 0; i < from; i++)
+		h->r.windows[i] = r->windows[i];
+	for (size_t i = to; i < r->n_windows; i++)
+		h->r.windows[i - (to - from)] = r->windows[i];
+	for (size_t i = from; i < to; i++)
+		h->held[i - from] = r->windows[i];
+	half_measures(h, r);
 }
 
 static void half_done(struct half *h)
@@ -101,28 +127,45 @@ static void half_done(struct half *h)
 	free(h->held);
 }
 
+/* One window before the judge, its outcome into ret. */
+static void judge_one(struct judge *j, const struct reference_window *from, int64_t start_us,
+	int64_t window_us, struct judge_selftest *ret)
+{
+	struct window w = {.start_us = start_us,
+		.end_us = start_us + window_us,
+		.n = from->n,
+		.n_flagged = from->n_flagged,
+		.width = from->width,
+		.v = from->v};
+	struct signal s;
+
+	judge_window(j, &w, &s);
+	ret->n_alarms += s.fresh;
+	ret->n_judged += s.why == NULL;
+	ret->n_ongoing += s.state == SIGNAL_ONGOING;
+	ret->highest_log_m = fmax(ret->highest_log_m, s.log_m);
+	ret->log_budget = s.log_budget;
+	signal_done(&s);
+}
+
 static void replay(const struct half *h, const struct judge_options *options, uint64_t seed,
 	struct judge_selftest *ret)
 {
 	struct judge *j = judge_open(&h->r, options);
 
-	for (size_t i = 0; i < ret->n_windows && h->n_held; i++) {
-		const struct reference_window *from = &h->held[draw(seed, i) % h->n_held];
-		struct window w = {.start_us = (int64_t)i * h->r.window_us,
-			.end_us = (int64_t)(i + 1) * h->r.window_us,
-			.n = from->n,
-			.n_flagged = from->n_flagged,
-			.width = from->width,
-			.v = from->v};
-		struct signal s;
-		judge_window(j, &w, &s);
-		ret->n_alarms += s.fresh;
-		ret->n_judged += s.why == NULL;
-		ret->highest_log_m = fmax(ret->highest_log_m, s.log_m);
-		ret->log_budget = s.log_budget;
-		signal_done(&s);
-	}
+	for (size_t i = 0; i < ret->n_windows && h->n_held; i++)
+		judge_one(j, &h->held[draw(seed, i) % h->n_held], (int64_t)i * h->r.window_us,
+			h->r.window_us, ret);
 	judge_close(j);
+}
+
+static size_t unjudged(const struct reference *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_measures; i++)
+		n += !r->measures[i].judged;
+	return n;
 }
 
 void judge_selftest(const struct reference *r, const struct judge_options *options,
@@ -137,8 +180,44 @@ void judge_selftest(const struct reference *r, const struct judge_options *optio
 	learn_allow(&h.r, h.held, h.n_held);
 	ret->learned_from = h.r.n_windows;
 	ret->held_out = h.n_held;
-	for (size_t i = 0; i < r->n_measures; i++)
-		ret->n_unjudged_measures += !h.r.measures[i].judged;
+	ret->n_unjudged_measures = unjudged(&h.r);
 	replay(&h, options, seed + 1, ret);
 	half_done(&h);
+}
+
+/* A stretch [from, to) before a judge that has not seen it. */
+static void replay_block(const struct reference *r, const struct judge_options *options,
+	size_t from, size_t to, struct judge_selftest *ret)
+{
+	struct half h;
+	struct judge *j;
+	size_t blind;
+
+	half_block(&h, r, from, to);
+	judge_learn(&h.r, options);
+	blind = unjudged(&h.r);
+	ret->n_unjudged_measures =
+		blind > ret->n_unjudged_measures ? blind : ret->n_unjudged_measures;
+	ret->learned_from = h.r.n_windows < ret->learned_from ? h.r.n_windows : ret->learned_from;
+	ret->held_out = h.n_held > ret->held_out ? h.n_held : ret->held_out;
+	j = judge_open(&h.r, options);
+	for (size_t i = 0; i < h.n_held; i++)
+		judge_one(j, &h.held[i], h.held[i].start_us, r->window_us, ret);
+	judge_close(j);
+	half_done(&h);
+}
+
+void judge_selftest_blocks(const struct reference *r, const struct judge_options *options,
+	size_t n_blocks, struct judge_selftest *ret)
+{
+	*ret = (struct judge_selftest){.n_windows = r->n_windows,
+		.n_measures = r->n_measures,
+		.learned_from = r->n_windows,
+		.highest_log_m = -INFINITY};
+	for (size_t b = 0; b < n_blocks; b++) {
+		size_t from = r->n_windows * b / n_blocks, to = r->n_windows * (b + 1) / n_blocks;
+
+		if (from < to)
+			replay_block(r, options, from, to, ret);
+	}
 }

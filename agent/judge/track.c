@@ -41,6 +41,7 @@ void track_reset(struct track *t)
 
 	null_done(&t->known);
 	t->state = TRACK_CALM;
+	memset(t->live, 0, k * sizeof *t->live);
 	for (size_t i = 0; i < TRACK_MOST_ALTERNATIVES; i++)
 		t->e_detector[i] = 0;
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
@@ -60,6 +61,7 @@ void track_open(struct track *t, const struct measure *m, double smallest_effect
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
 		t->recent[i] = mem_alloc(m->n * sizeof *t->recent[i]);
 	t->level = mem_alloc(m->n * sizeof *t->level);
+	t->live = mem_alloc(m->n * sizeof *t->live);
 	for (size_t i = 0; i < sizeof t->work / sizeof *t->work; i++)
 		t->work[i] = mem_alloc(m->n * sizeof *t->work[i]);
 	if (m->judged)
@@ -75,6 +77,7 @@ void track_done(struct track *t)
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
 		free(t->recent[i]);
 	free(t->level);
+	free(t->live);
 	for (size_t i = 0; i < sizeof t->work / sizeof *t->work; i++)
 		free(t->work[i]);
 }
@@ -154,6 +157,8 @@ static void see(struct track *t, const struct null *null, const int64_t *n, stru
 	seen->best = t->m->kind == MEASURE_P_VALUE && t->state == TRACK_CALM
 			     ? 0
 			     : best_of_null(t, null, n);
+	seen->normal = t->work[1 + TRACK_RECENTS];
+	seen->kappa = null_predict(null, t->live, t->m->n, t->work[1 + TRACK_RECENTS]);
 	for (size_t i = 0; i < TRACK_RECENTS; i++) {
 		seen->recent[i] = t->work[1 + i];
 		seen->moved[i] = null_shares(t->recent[i], null->mean, t->m->n, seen->recent[i]);
@@ -178,6 +183,19 @@ static double detect(struct track *t, const int64_t *n)
 		t->e_detector[i] = evidence_step(t->e_detector[i], log_e - (tilt ? 0 : FADE));
 	}
 	return track_log_m(t) - log1p(before);
+}
+
+/* Live traffic corrects what the reference knows of normal, but never outweighs it. */
+static void live_add(struct track *t, const int64_t *n)
+{
+	const struct null *null = null_of(t);
+	size_t k = t->m->n;
+	double most = null_prior(null), all;
+
+	fade_in(t->live, 1, n, k, null->kappa * t->m->memory);
+	all = sum_of(t->live, k);
+	for (size_t i = 0; i < k && all > most; i++)
+		t->live[i] *= most / all;
 }
 
 /* log of how much better normal explains the window than the level does. */
@@ -205,6 +223,7 @@ static void know(struct track *t)
 		fmax(least, caution_radius(k, records) / CAUTION_STRETCH),
 		fmax(least, caution_fixed_radius(records)));
 	t->state = TRACK_KNOWN;
+	memset(t->live, 0, k * sizeof *t->live);
 	for (size_t i = 0; i < TRACK_MOST_ALTERNATIVES; i++)
 		t->e_detector[i] = 0;
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
@@ -219,9 +238,10 @@ double track_level(const struct track *t, size_t bin)
 }
 
 /* A latched measure: is it back, or does it move on? */
-static bool back_to_normal(struct track *t, const int64_t *n)
+static bool back_to_normal(struct track *t, const int64_t *n, double log_e)
 {
-	double normal = normal_again(t, n);
+	/* What moves on from its level is not on its way back. */
+	double normal = normal_again(t, n) - fmax(0, log_e);
 
 	t->back = fmax(0, t->back + fmin(fmax(normal + BACK_DRIFT, -BACK_MOST), BACK_MOST));
 	if (t->back >= BACK_LOG)
@@ -252,10 +272,12 @@ double track_step(struct track *t, const int64_t *n, int64_t window, bool *ret_r
 		return 0;
 	if (t->state != TRACK_SETTLING)
 		log_e = detect(t, n);
+	if (t->state != TRACK_SETTLING && t->m->kind == MEASURE_P_VALUE)
+		live_add(t, n);
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
 		fade_in(t->recent[i], 1 - recent_rates[i], n, t->m->n, t->calm.kappa);
 	if (track_latched(t)) {
-		*ret_resolved = back_to_normal(t, n);
+		*ret_resolved = back_to_normal(t, n, log_e);
 		if (*ret_resolved)
 			track_reset(t);
 		else if (t->state == TRACK_SETTLING && t->n_level >= SETTLE_WINDOWS)
@@ -280,7 +302,7 @@ void track_pack(const struct track *t, struct buf *to)
 {
 	size_t k = t->m->n;
 
-	pack_array(to, 11 + TRACK_RECENTS);
+	pack_array(to, 12 + TRACK_RECENTS);
 	pack_int(to, t->state);
 	pack_int(to, t->n_level);
 	pack_int(to, t->rising);
@@ -294,6 +316,7 @@ void track_pack(const struct track *t, struct buf *to)
 	pack_int(to, t->stale);
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
 		pack_reals(to, t->recent[i], k);
+	pack_reals(to, t->live, k);
 }
 
 static bool counts_fit(const double *x, size_t k)
@@ -339,6 +362,8 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 	for (size_t i = 0; fits && i < TRACK_RECENTS; i++)
 		fits = unpack_reals(unpack_item(o, 11 + i), t->recent[i], k) &&
 		       counts_fit(t->recent[i], k);
+	fits = fits && unpack_reals(unpack_item(o, 11 + TRACK_RECENTS), t->live, k) &&
+	       counts_fit(t->live, k);
 	if (!fits)
 		return false;
 	t->state = (enum track_state)state;

@@ -31,8 +31,8 @@ struct alternative {
 	double kappa;  /* LOOSE: windows vary more, around the same mean */
 	size_t which;  /* RECENT: which memory; BIN: which bin swells */
 	double share, null_share,
-		empty;       /* BIN: to this much; nearest null; log of the ratio of what is left */
-	double *mean, *near; /* TILT: k shares; nearest null */
+		empty; /* BIN: to this much; nearest null; log of the ratio of what is left */
+	double *mean;  /* TILT: `share` of the records is of this kind (k shares) */
 };
 
 /* What counts as nothing new. */
@@ -53,6 +53,8 @@ struct track {
 	double e_detector[TRACK_MOST_ALTERNATIVES]; /* M of each alternative to the null in force */
 	double *recent[TRACK_RECENTS]; /* k counts in independent records, fading at different rates
 					*/
+	double *live;    /* p-values: k counts in independent records since the null is in force; at
+			    most as many as are behind it */
 	double *level;   /* k counts in independent records, of the windows since it was latched */
 	int64_t n_level; /* windows in it */
 	double back;     /* log evidence that normal has returned */
@@ -60,7 +62,7 @@ struct track {
 			  */
 	int64_t stale;   /* windows in a row in which log_m did not rise */
 	int64_t latched_us;              /* start of the window that latched it */
-	double *work[1 + TRACK_RECENTS]; /* k each: scratch */
+	double *work[2 + TRACK_RECENTS]; /* k each: scratch */
 };
 
 void track_open(struct track *t, const struct measure *m, double smallest_effect);

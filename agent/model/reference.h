@@ -44,6 +44,7 @@ struct reference_detector {
 	double agreement;     /* Spearman with the consensus of the others on cal-A */
 	double held_out_flag_rate; /* share of cal-B at or below the flag rate by this detector alone */
 	char *muted;          /* NULL, or why it does not count */
+	double pseudo_auroc;  /* made-up OOD against cal-A by this detector alone; NaN or 0 where it could not be tried */
 };
 
 /* A whole window of the reference, kept so that selftest can replay it and later code can relearn. */
@@ -93,6 +94,8 @@ struct reference {
 	struct reference_partial *partial; /* most members first */
 	size_t n_partial;
 	double flag_rate;
+	bool tails;           /* sums are of surprises (score/calibrate.h); false: of -log p, as 0.1 did */
+	bool strict;          /* fused p-values hold for this very calibration set (stats/conformal.h) */
 
 	int64_t window_us;
 	struct measure *measures;
@@ -123,6 +126,8 @@ void reference_pack(const struct reference *r, struct buf *to);
 int reference_check(const struct reference *r, struct error *e);
 void reference_detector_done(struct reference_detector *d);
 
+/* How many of the reference's scores are above this one, and how many count as tied with it. */
+void score_table_rank(const struct score_table *t, float score, uint32_t *greater, uint32_t *equal);
 /* p-value of a score in (0, 1]: (1 + #above, ties split by `unit` in (0,1)) / (total + 1). */
 double score_table_p(const struct score_table *t, float score, double unit);
 /* A table of n scores (any order; NaN dropped), at most `knots` knots, exact when n <= knots. */

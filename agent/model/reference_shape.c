@@ -40,6 +40,7 @@ static const struct field detector_fields[] = {
 	{"agreement", REAL, AT(agreement), 0, 0, NULL},
 	{"held_out_flag_rate", REAL, AT(held_out_flag_rate), 0, 0, NULL},
 	{"muted", TEXT, AT(muted), 0, 0, NULL},
+	{"pseudo_auroc", REAL, AT(pseudo_auroc), 0, YOUNG, NULL},
 };
 SHAPE(detector, reference_detector);
 #undef OF
@@ -125,6 +126,8 @@ static const struct field reference_fields[] = {
 	{"fused", STRUCT, AT(fused), 0, 0, &table},
 	{"partial", STRUCTS, AT(partial), AT(n_partial), 0, &partial},
 	{"flag_rate", REAL, AT(flag_rate), 0, 0, NULL},
+	{"tails", TRUTH, AT(tails), 0, YOUNG, NULL},
+	{"strict", TRUTH, AT(strict), 0, YOUNG, NULL},
 	{"window_us", INTEGER, AT(window_us), 0, 0, NULL},
 	{"measures", STRUCTS, AT(measures), AT(n_measures), 0, &measure},
 	{"width", SIZE, AT(width), 0, 0, NULL},

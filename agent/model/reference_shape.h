@@ -30,6 +30,8 @@ enum type {
 
 /* Length shared with an earlier field: it must agree, or the array be absent (NULL). */
 #define AGREES 1
+/* Younger than the format: a file without it is read, and the field is zero. */
+#define YOUNG 2
 
 struct shape;
 struct field {

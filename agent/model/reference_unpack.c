@@ -315,6 +315,8 @@ static int read_struct(const msgpack_object *o, const struct shape *s, char *bas
 		const msgpack_object *entry = entry_find(o, s->fields[i].key);
 		int code;
 
+		if (!entry && (s->fields[i].flags & YOUNG))
+			continue;
 		if (!entry)
 			return wrong(&s->fields[i], "it to be there", e);
 		code = read_field(entry, &s->fields[i], base, e);

@@ -96,10 +96,9 @@ void score_table_done(struct score_table *t)
 	*t = (struct score_table){0};
 }
 
-double score_table_p(const struct score_table *t, float score, double unit)
+void score_table_rank(const struct score_table *t, float score, uint32_t *greater, uint32_t *equal)
 {
 	size_t k = 0, left = t->n;
-	uint32_t greater, equal;
 
 	assert(t->n > 0);
 	while (left > 0) { /* k: how many knots are at or below the score */
@@ -109,11 +108,16 @@ double score_table_p(const struct score_table *t, float score, double unit)
 		k += up ? half : 0;
 		left = up ? left - half : half - 1;
 	}
-	if (k == 0)
-		return conformal_p(t->total, 0, t->total, unit);
-	greater = k < t->n ? t->above[k] : 0;
-	equal = t->above[k - 1] - greater;
-	if (k - 1 >= t->n - t->n_exact && t->score[k - 1] < score)
-		equal = 0;
+	*greater = k == 0 ? t->total : k < t->n ? t->above[k] : 0;
+	*equal = k == 0 ? 0 : t->above[k - 1] - *greater;
+	if (k > 0 && k - 1 >= t->n - t->n_exact && t->score[k - 1] < score)
+		*equal = 0;
+}
+
+double score_table_p(const struct score_table *t, float score, double unit)
+{
+	uint32_t greater, equal;
+
+	score_table_rank(t, score, &greater, &equal);
 	return conformal_p(greater, equal, t->total, unit);
 }

@@ -4,41 +4,159 @@
 #include "score/calibrate.h"
 
 #include "base/hash.h"
+#include "base/mem.h"
+#include "stats/conformal.h"
 
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FUSED_NAME "fused"
+#define TAIL_SHARE 20 /* one in so many records is in the tail */
+#define TAIL_LEAST 20 /* records, for their mean excess to mean something */
+#define SOFT_FROM 12.0
 
-uint64_t calibrate_seed(const char *name)
+/* Of one table. from: +infinity where the table has no tail. */
+struct tail {
+	float from;
+	double scale, level;
+};
+
+struct calibration {
+	const struct reference *r;
+	uint64_t fused_seed;
+	struct for_detector {
+		uint64_t seed;
+		struct tail tail;
+		struct tail *by_class;
+		uint32_t fewest; /* scores in any of its tables */
+	} * detectors;
+};
+
+/* Where ties are broken: a stream of units of its own for each name, from the record's hash. */
+static uint64_t seed_of(const char *name)
 {
 	return hash_bytes(name, strlen(name), 0);
 }
 
-double calibrate_unit(uint64_t hash, uint64_t seed)
+static double unit_of(uint64_t hash, uint64_t seed)
 {
 	return hash_unit(hash_bytes(&hash, sizeof hash, seed));
 }
 
-static const struct score_table *table_of(const struct reference_detector *d, int32_t class)
-{
-	bool own = class >= 0 && (size_t) class < d->n_by_class && d->by_class[class].n > 0;
+/* Tails. */
 
-	return own ? &d->by_class[class] : &d->table;
+/* The first knot of the tail: those from it on stand for at most `most` records. */
+static size_t tail_first(const struct score_table *t, size_t most)
+{
+	size_t first = t->n;
+
+	while (first > 0 && t->above[first - 1] <= most)
+		first--;
+	return first;
 }
 
-void calibrate_p(const struct reference_detector *d, uint64_t seed, const uint64_t *hash,
-	const int32_t *predicted, const float *scores, size_t n, double *p)
+static struct tail tail_make(const struct score_table *t)
 {
-	for (size_t i = 0; i < n; i++) {
-		const struct score_table *t = table_of(d, predicted ? predicted[i] : -1);
+	size_t most = t->total / TAIL_SHARE > TAIL_LEAST ? t->total / TAIL_SHARE : TAIL_LEAST, first;
+	double excess = 0.0;
 
-		p[i] = isnan(scores[i]) || t->n == 0
-			       ? (double)NAN
-			       : score_table_p(t, scores[i], calibrate_unit(hash[i], seed));
+	first = t->n > 0 && t->total >= 2 * TAIL_LEAST ? tail_first(t, most) : t->n;
+	if (first == 0 || first >= t->n)
+		return (struct tail){(float)INFINITY, 1.0, 0.0};
+	for (size_t i = first; i < t->n; i++) {
+		uint32_t above = i + 1 < t->n ? t->above[i + 1] : 0;
+
+		excess += (double)(t->above[i] - above) *
+			  ((double)t->score[i] - (double)t->score[first - 1]);
+	}
+	excess /= (double)t->above[first];
+	if (!(excess > 0.0) || !isfinite(excess))
+		return (struct tail){(float)INFINITY, 1.0, 0.0};
+	return (struct tail){t->score[first - 1], excess,
+		-log((1.0 + (double)t->above[first]) / (1.0 + (double)t->total))};
+}
+
+/* Beyond one in 160,000 the tail is a guess: it goes on rising, slowly, so that no detector alone
+ * decides. */
+static double softened(double surprise)
+{
+	return surprise > SOFT_FROM ? SOFT_FROM + log1p(surprise - SOFT_FROM) : surprise;
+}
+
+struct calibration *calibration_open(const struct reference *r)
+{
+	struct calibration *c = mem_zero(1, sizeof *c);
+
+	c->r = r;
+	c->fused_seed = seed_of(FUSED_NAME);
+	c->detectors = mem_zero(r->n_detectors + 1, sizeof *c->detectors);
+	for (size_t i = 0; i < r->n_detectors; i++) {
+		const struct reference_detector *d = &r->detectors[i];
+		struct for_detector *to = &c->detectors[i];
+
+		to->seed = seed_of(d->name);
+		to->tail = tail_make(&d->table);
+		to->by_class = mem_zero(d->n_by_class + 1, sizeof *to->by_class);
+		to->fewest = d->table.total;
+		for (size_t k = 0; k < d->n_by_class; k++) {
+			uint32_t total = d->by_class[k].total;
+
+			to->by_class[k] = tail_make(&d->by_class[k]);
+			to->fewest = total > 0 && total < to->fewest ? total : to->fewest;
+		}
+	}
+	return c;
+}
+
+void calibration_close(struct calibration *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->r->n_detectors; i++)
+		free(c->detectors[i].by_class);
+	free(c->detectors);
+	free(c);
+}
+
+/* One detector. */
+
+static float surprise_of(
+	const struct tail *tail, float score, uint32_t above, uint32_t total)
+{
+	double surprise = score > tail->from
+				  ? tail->level + ((double)score - (double)tail->from) / tail->scale
+				  : -log((1.0 + (double)above) / (1.0 + (double)total));
+
+	return (float)softened(surprise);
+}
+
+void calibrate_p(const struct calibration *c, size_t d, const uint64_t *hash,
+	const int32_t *predicted, const float *scores, size_t n, double *p, float *surprise)
+{
+	const struct reference_detector *of = &c->r->detectors[d];
+	const struct for_detector *by = &c->detectors[d];
+
+	for (size_t i = 0; i < n; i++) {
+		int32_t class = predicted ? predicted[i] : -1;
+		bool own = class >= 0 && (size_t)class < of->n_by_class && of->by_class[class].n > 0;
+		const struct score_table *t = own ? &of->by_class[class] : &of->table;
+		uint32_t greater, equal;
+
+		p[i] = (double)NAN;
+		surprise[i] = (float)NAN;
+		if (isnan(scores[i]) || t->n == 0)
+			continue;
+		score_table_rank(t, scores[i], &greater, &equal);
+		p[i] = conformal_p(greater, equal, t->total, unit_of(hash[i], by->seed));
+		surprise[i] = c->r->tails ? surprise_of(own ? &by->by_class[class] : &by->tail,
+						    scores[i], greater + equal, t->total)
+					  : (float)-log(p[i]);
 	}
 }
+
+/* All of them. */
 
 uint64_t calibrate_members(const struct reference *r)
 {
@@ -49,14 +167,14 @@ uint64_t calibrate_members(const struct reference *r)
 	return members;
 }
 
-float calibrate_sum(
-	const struct reference *r, uint64_t members, const double *p, size_t stride, size_t row)
+float calibrate_sum(const struct reference *r, uint64_t members, const float *surprise,
+	size_t stride, size_t row)
 {
 	double sum = 0.0;
 
 	for (size_t i = 0; i < r->n_detectors; i++)
 		if (members >> i & 1)
-			sum -= r->detectors[i].weight * log(p[i * stride + row]);
+			sum += r->detectors[i].weight * (double)surprise[i * stride + row];
 	return (float)sum;
 }
 
@@ -69,38 +187,53 @@ static uint64_t members_scored(
 	return members;
 }
 
-static double heaviest_alone(
-	const struct reference *r, uint64_t scored, const double *p, size_t stride, size_t row)
+static double settled(const struct reference *r, double p, uint32_t total)
 {
+	return r->strict ? conformal_strict(p, total, CALIBRATE_STRICT_DELTA) : p;
+}
+
+static double heaviest_alone(
+	const struct calibration *c, uint64_t scored, const double *p, size_t stride, size_t row)
+{
+	const struct reference *r = c->r;
 	size_t best = SIZE_MAX;
 
 	for (size_t i = 0; i < r->n_detectors; i++)
 		if (scored >> i & 1 &&
 			(best == SIZE_MAX || r->detectors[i].weight > r->detectors[best].weight))
 			best = i;
-	return best == SIZE_MAX ? (double)NAN : p[best * stride + row];
+	return best == SIZE_MAX ? (double)NAN
+				: settled(r, p[best * stride + row], c->detectors[best].fewest);
 }
 
-static double fuse_row(const struct reference *r, uint64_t members, double unit, const double *p,
-	size_t stride, size_t row)
+static double sum_p(const struct reference *r, const struct score_table *t, float sum, double unit)
 {
+	return settled(r, score_table_p(t, sum, unit), t->total);
+}
+
+static double fuse_row(const struct calibration *c, uint64_t members, double unit, const double *p,
+	const float *surprise, size_t stride, size_t row)
+{
+	const struct reference *r = c->r;
 	uint64_t scored = members_scored(r, members, p, stride, row);
 
 	if (scored == members && r->fused.n > 0)
-		return score_table_p(&r->fused, calibrate_sum(r, members, p, stride, row), unit);
+		return sum_p(r, &r->fused, calibrate_sum(r, members, surprise, stride, row), unit);
 	for (size_t i = 0; i < r->n_partial; i++) /* most members first */
 		if ((r->partial[i].members & ~scored) == 0)
-			return score_table_p(&r->partial[i].table,
-				calibrate_sum(r, r->partial[i].members, p, stride, row), unit);
-	return heaviest_alone(r, scored, p, stride, row);
+			return sum_p(r, &r->partial[i].table,
+				calibrate_sum(r, r->partial[i].members, surprise, stride, row),
+				unit);
+	return heaviest_alone(c, scored, p, stride, row);
 }
 
-void calibrate_fuse(
-	const struct reference *r, const uint64_t *hash, const double *p, size_t n, double *fused)
+void calibrate_fuse(const struct calibration *c, const uint64_t *hash, const double *p,
+	const float *surprise, size_t n, double *fused)
 {
-	uint64_t members = calibrate_members(r), seed = calibrate_seed(FUSED_NAME);
+	uint64_t members = calibrate_members(c->r);
 
 	for (size_t i = 0; i < n; i++)
-		fused[i] = members ? fuse_row(r, members, calibrate_unit(hash[i], seed), p, n, i)
+		fused[i] = members ? fuse_row(c, members, unit_of(hash[i], c->fused_seed), p,
+					     surprise, n, i)
 				   : (double)NAN;
 }

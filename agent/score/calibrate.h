@@ -2,9 +2,14 @@
  * Scores to p-values, p-values to one.
  *
  * A detector's p-value is split-conformal against cal-A, within the predicted class where that
- * class has a table. The fused statistic is the weighted Fisher sum of -log p over the detectors
- * that count, and its p-value is conformal again, against the same sums on cal-B: whatever the
- * dependence between detectors, the fused p-value is valid.
+ * class has a table. What is fused is the detector's *surprise*: -log of that p-value, but beyond
+ * the oddest twentieth of the reference, where a p-value runs out of records to count, continued as
+ * an exponential tail of their mean excess, -log p_u + (s - u) / mean excess. So a record twice as
+ * far out as any of the reference says so, no tie is broken by chance, and the size of the
+ * reference does not change what a score is worth. The fused statistic is the weighted sum of
+ * surprises over the detectors that count, and its p-value is conformal again, against the same
+ * sums on cal-B: whatever the tails are and however detectors depend on one another, the fused
+ * p-value is valid.
  *
  * A row that some detectors could not score must not be judged by the table of all: with fewer
  * terms its sum is smaller, with terms put in their place it is not the same statistic. So: (1)
@@ -21,22 +26,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where ties are broken: a stream of units of its own for each name, from the record's hash. */
-uint64_t calibrate_seed(const char *name);
-double calibrate_unit(uint64_t hash, uint64_t seed);
+/* With strict = true: a fused p-value is too small for at most this share of the calibration sets
+ * that might have been drawn. */
+#define CALIBRATE_STRICT_DELTA 0.1
 
-/* p[i] of scores[i] by detector d, NaN where the score is. predicted may be NULL. */
-void calibrate_p(const struct reference_detector *d, uint64_t seed, const uint64_t *hash,
-	const int32_t *predicted, const float *scores, size_t n, double *p);
+/* What follows from a reference's tables, made once; const after, any thread. Borrows the
+ * reference, whose detectors' tables must stand; weights and fused tables may still change. */
+struct calibration;
+struct calibration *calibration_open(const struct reference *r);
+void calibration_close(struct calibration *c); /* accepts NULL */
+
+/* Detector d of n scores: p[i] and surprise[i], NaN where the score is. predicted may be NULL. */
+void calibrate_p(const struct calibration *c, size_t d, const uint64_t *hash,
+	const int32_t *predicted, const float *scores, size_t n, double *p, float *surprise);
 
 /* The detectors that count, as bits. */
 uint64_t calibrate_members(const struct reference *r);
-/* Weighted sum of -log p of the members; p is detector-major with `stride` rows, row `row`; all
- * must be numbers. */
-float calibrate_sum(
-	const struct reference *r, uint64_t members, const double *p, size_t stride, size_t row);
-/* Fused p-value of each row, NaN where no detector that counts scored it. */
-void calibrate_fuse(
-	const struct reference *r, const uint64_t *hash, const double *p, size_t n, double *fused);
+/* Weighted sum of the members' surprises, detector-major with `stride` rows, of row `row`; all must
+ * be numbers. */
+float calibrate_sum(const struct reference *r, uint64_t members, const float *surprise,
+	size_t stride, size_t row);
+/* Fused p-value of each row, NaN where no detector that counts scored it. p and surprise are those
+ * of all detectors, detector-major, n rows. */
+void calibrate_fuse(const struct calibration *c, const uint64_t *hash, const double *p,
+	const float *surprise, size_t n, double *fused);
 
 #endif

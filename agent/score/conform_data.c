@@ -29,6 +29,16 @@ static double centre(size_t c, size_t j)
 	return 2 * noise(&seed);
 }
 
+/* A last layer over rectified activations, so that those who look for one find it. */
+static float logit(const float *x, size_t c)
+{
+	double z = 3;
+
+	for (size_t j = 0; j < CONFORM_WIDTH; j++)
+		z += centre(c, j) * (double)x[j] / CONFORM_WIDTH;
+	return (float)z;
+}
+
 static void row_make(struct conform_data *d, size_t i, uint64_t *seed)
 {
 	size_t class = i % CONFORM_CLASSES;
@@ -36,9 +46,9 @@ static void row_make(struct conform_data *d, size_t i, uint64_t *seed)
 	double sum = 0;
 
 	for (size_t j = 0; j < CONFORM_WIDTH; j++)
-		x[j] = (float)(1 + centre(class, j) + noise(seed) * (j < 4 ? 3 : 0.5));
+		x[j] = (float)fmax(1 + centre(class, j) + noise(seed) * (j < 4 ? 3 : 0.5), 0);
 	for (size_t c = 0; c < CONFORM_CLASSES; c++) {
-		z[c] = (float)(2 * noise(seed) + (c == class ? 5 : 0));
+		z[c] = logit(x, c);
 		d->predicted[i] = z[c] > z[d->predicted[i]] ? (int32_t)c : d->predicted[i];
 	}
 	for (size_t c = 0; c < CONFORM_CLASSES; c++)

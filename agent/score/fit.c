@@ -101,6 +101,8 @@ static void provenance_fill(struct fit *f)
 	for (size_t i = 0; i < f->o.n_logs; i++)
 		r->logs[r->n_logs++] = mem_copy_text(f->o.logs[i]);
 	r->flag_rate = f->o.flag_rate;
+	r->strict = f->o.strict;
+	r->tails = true;
 	r->window_us = f->o.window_us;
 	f->notes->n_records = (int64_t)f->n_rows;
 }

@@ -39,6 +39,7 @@ struct fit_options {
 	const char *made_by; /* "oodd 0.1.0" */
 	int64_t made_us;
 	double flag_rate;  /* 0.01 */
+	bool strict;       /* fused p-values that hold for this calibration set: calibrate.h */
 	int64_t window_us; /* 5 minutes */
 	double share[4]; /* fit, cal-A, cal-B, null: 0.4 0.2 0.2 0.2; of PART_CALIBRATE: 0.3 0.3 0.4
 			    unless given */

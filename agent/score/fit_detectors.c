@@ -8,25 +8,44 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Which detectors. */
 
-enum holds { RAW_LOGITS = 1, PROBABILITIES = 2, EMBEDDING = 4 };
+enum holds { RAW_LOGITS = 1, PROBABILITIES = 2, EMBEDDING = 4, FEATURES_ALONE = 8 };
 
-/* What is used where nobody chose, by what the log holds. */
-static const struct {
-	enum holds of;
+/* What is used where nobody chose, by what the log holds: few of each family, since which family is good differs from set to set
+ * (README.md). Those of the last layer need not be installed. */
+static const struct standard {
+	unsigned of; /* all of these */
 	const char *name;
+	bool may_lack;
 } standard[] = {
-	{RAW_LOGITS, "energy"},
-	{RAW_LOGITS, "gen"},
-	{PROBABILITIES, "entropy"},
-	{PROBABILITIES, "gen"},
-	{EMBEDDING, "mahalanobis"},
-	{EMBEDDING, "knn"},
+	{RAW_LOGITS, "maxlogit", false},
+	{PROBABILITIES, "msp", false},
+	{RAW_LOGITS, "gen", false},
+	{PROBABILITIES, "gen", false},
+	{RAW_LOGITS, "entropy", false},
+	{PROBABILITIES, "entropy", false},
+	{EMBEDDING, "mahalanobis", false},
+	{EMBEDDING, "relative", false},
+	{EMBEDDING, "knn", false},
+	{RAW_LOGITS | EMBEDDING, "fdbd", true},
+	{PROBABILITIES | EMBEDDING, "fdbd", true},
+	{FEATURES_ALONE, "ecod", true}, /* beside logits it was muted on two sets of three: models are sure of extreme rows */
+	{RAW_LOGITS | EMBEDDING, "vim", true},
 };
+
+/* Rows that knn keeps: its cost is their number times their width, and 30 us a record at 128 dimensions, 100 us at 768 are to do for
+ * all detectors together. */
+static size_t bank_rows(size_t width)
+{
+	size_t floats = 640000 + (width > 128 ? 2750 * (width - 128) : 0), rows = floats / (width > 0 ? width : 1);
+
+	return rows < 10000 ? rows : 10000;
+}
 
 static unsigned log_holds(const struct reference *r)
 {
@@ -34,6 +53,8 @@ static unsigned log_holds(const struct reference *r)
 
 	if (r->n_logits > 0)
 		holds |= r->logits_normalised ? PROBABILITIES : RAW_LOGITS;
+	if (holds == 0 && r->n_numeric + r->n_category > 0)
+		holds |= FEATURES_ALONE;
 	return holds;
 }
 
@@ -107,7 +128,8 @@ static int detector_learn(
 	struct work *w, const struct lesson *l, const struct fit_detector *by, struct error *e)
 {
 	struct reference_detector d = {
-		.agreement = (double)NAN, .held_out_flag_rate = (double)NAN, .weight = 1.0};
+		.agreement = (double)NAN, .held_out_flag_rate = (double)NAN, .pseudo_auroc = (double)NAN,
+		.weight = 1.0};
 	const struct oodd_detector *plugin;
 	const char *unmet;
 	int code = plugins_find(w->f->plugins, by->name, &plugin, e);
@@ -146,25 +168,36 @@ static int detectors_asked(struct work *w, const struct lesson *l, struct error 
 	return code;
 }
 
+static void standard_learn(struct work *w, const struct lesson *l, const struct standard *s)
+{
+	char bank[24];
+	struct option_text knn[] = {{"k", "1"}, {"bank", bank}};
+	struct fit_detector d = {s->name, NULL, 0};
+	struct error e = {""};
+	int code;
+
+	snprintf(bank, sizeof bank, "%zu", bank_rows(w->r->n_embedding));
+	if (strcmp(s->name, "knn") == 0)
+		d = (struct fit_detector){s->name, knn, 2};
+	code = detector_learn(w, l, &d, &e);
+	if (code < 0 && !(code == -ENOENT && s->may_lack))
+		fit_note(w->f, "left out: %s", e.text);
+}
+
 /* One of these that cannot work here is left out: nobody asked for it by name. */
 static void detectors_standard(struct work *w, const struct lesson *l)
 {
 	unsigned holds = log_holds(w->r);
 
-	for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++) {
-		struct error e = {""};
-
-		if ((standard[i].of & holds) &&
-			detector_learn(
-				w, l, &(struct fit_detector){standard[i].name, NULL, 0}, &e) < 0)
-			fit_note(w->f, "left out: %s", e.text);
-	}
+	for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++)
+		if ((standard[i].of & ~holds) == 0)
+			standard_learn(w, l, &standard[i]);
 	if (w->r->n_detectors == 0)
 		fit_note(w->f,
 			"no detector: %s; windows of features, classes and confidence are still "
 			"counted",
 			holds == 0
-				? "the log holds neither logits nor probabilities nor an embedding"
+				? "the log holds neither logits nor probabilities nor an embedding nor features"
 				: "none of the standard ones is at hand");
 }
 
@@ -215,8 +248,8 @@ static void held_open(const struct work *w, enum part part, struct held *h)
 	struct routed routed;
 
 	*h = (struct held){n, mem_zero(n * k + 1, sizeof *h->score),
-		mem_zero(n * k + 1, sizeof *h->p), mem_zero(n + 1, sizeof *h->predicted),
-		mem_zero(n + 1, sizeof *h->hash)};
+		mem_zero(n * k + 1, sizeof *h->p), mem_zero(n * k + 1, sizeof *h->surprise),
+		mem_zero(n + 1, sizeof *h->predicted), mem_zero(n + 1, sizeof *h->hash)};
 	routed_init(&routed);
 	for (size_t i = 0; i < f->n_rows; at += b->n) {
 		batch_reset(b);
@@ -233,6 +266,7 @@ static void held_done(struct held *h)
 {
 	free(h->score);
 	free(h->p);
+	free(h->surprise);
 	free(h->predicted);
 	free(h->hash);
 }
@@ -246,9 +280,15 @@ static int work_run(struct work *w, struct error *e)
 	if (code < 0)
 		return code;
 	held_open(w, IN_CAL_A, &w->held[IN_CAL_A]);
-	held_open(w, IN_CAL_B, &w->held[IN_CAL_B]);
+	if (w->f->o.n_detectors == 0)
+		detectors_thin_alike(w);
 	detectors_mute(w);
 	detectors_calibrate(w);
+	w->calibration = calibration_open(w->r);
+	detectors_weigh(w);
+	if (w->f->o.n_detectors == 0)
+		detectors_thin_light(w);
+	held_open(w, IN_CAL_B, &w->held[IN_CAL_B]);
 	detectors_hold_out(w);
 	detectors_fuse(w);
 	calibration_note(w);
@@ -265,6 +305,7 @@ int fit_detectors(struct fit *f, struct error *e)
 	for (size_t i = 0; i < PARTS; i++)
 		held_done(&w.held[i]);
 	free(w.detectors);
+	calibration_close(w.calibration);
 	route_close(w.route);
 	return code;
 }

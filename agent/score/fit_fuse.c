@@ -83,8 +83,8 @@ void detectors_hold_out(struct work *w)
 	for (size_t k = 0; k < w->r->n_detectors; k++) {
 		struct reference_detector *d = &w->r->detectors[k];
 
-		calibrate_p(d, calibrate_seed(d->name), h->hash, h->predicted, h->score + k * h->n,
-			h->n, h->p + k * h->n);
+		calibrate_p(w->calibration, k, h->hash, h->predicted, h->score + k * h->n, h->n,
+			h->p + k * h->n, h->surprise + k * h->n);
 		d->held_out_flag_rate = share_flagged(h->p + k * h->n, h->n, w->r->flag_rate);
 	}
 }
@@ -109,7 +109,7 @@ static void fusion_table(
 
 	for (size_t i = 0; i < h->n; i++)
 		if (row_has(w, members, h, i))
-			sums[n++] = calibrate_sum(w->r, members, h->p, h->n, i);
+			sums[n++] = calibrate_sum(w->r, members, h->surprise, h->n, i);
 	if (n >= least)
 		score_table_make(to, sums, n, w->f->o.knots);
 	free(sums);

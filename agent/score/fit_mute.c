@@ -4,7 +4,11 @@
  * A detector that disagrees with the consensus of the others on the reference ranks records the
  * wrong way round here, whatever it does elsewhere (trial: inverted scores correlate at -0.6,
  * useful ones at +0.65 and more): it is muted. The worst goes first and the rest are asked again,
- * so that one bad detector cannot take a good one with it. */
+ * so that one bad detector cannot take a good one with it.
+ *
+ * Those that see the raw features alone are only asked among themselves: what a model is unsure of and
+ * what is rare are different things, and often opposite ones (adult: Spearman -0.34, while faults in
+ * the features are found by the one and not by the other). */
 #include "score/fit_work.h"
 
 #include "base/mem.h"
@@ -84,15 +88,22 @@ static struct ranks ranks_make(const struct reference *r, const struct held *h)
 	return ranks;
 }
 
-/* Spearman with the mean rank by the others that count; NaN when there are none. */
-static double agreement(
-	const struct reference *r, const struct ranks *ranks, size_t of, double *consensus)
+static bool sees_features_only(const struct detector *d)
 {
+	return d->plugin->needs == OODD_NEEDS_FEATURES;
+}
+
+/* Spearman with the mean rank by the others of its kind that count; NaN when there are none. */
+static double agreement(
+	const struct work *w, const struct ranks *ranks, size_t of, double *consensus)
+{
+	const struct reference *r = w->r;
 	bool any = false;
 
 	memset(consensus, 0, ranks->n * sizeof *consensus);
 	for (size_t k = 0; k < r->n_detectors; k++) {
-		if (k == of || !(r->detectors[k].weight > 0.0))
+		if (k == of || !(r->detectors[k].weight > 0.0) ||
+			sees_features_only(&w->detectors[k]) != sees_features_only(&w->detectors[of]))
 			continue;
 		any = true;
 		for (size_t i = 0; i < ranks->n; i++)
@@ -101,30 +112,39 @@ static double agreement(
 	return any ? rank_correlation(ranks->at + of * ranks->n, consensus, ranks->n) : (double)NAN;
 }
 
+/* Ranks that have nothing to do with one another correlate too: by 1 / sqrt(n), in their standard deviation. Only what is beyond
+ * three of these is contrary; a detector that sees what no other does is not. */
+static double contrary(const struct ranks *ranks)
+{
+	return -3.0 / sqrt((double)ranks->n);
+}
+
 /* The detector that counts and agrees least, SIZE_MAX when all agree. Of equals (two alone always
  * are) the later one, which its user named last. */
-static size_t most_contrary(struct reference *r, const struct ranks *ranks, double *consensus)
+static size_t most_contrary(const struct work *w, const struct ranks *ranks, double *consensus)
 {
+	struct reference *r = w->r;
 	size_t worst = SIZE_MAX;
 
 	for (size_t k = 0; k < r->n_detectors; k++) {
 		struct reference_detector *d = &r->detectors[k];
 
-		d->agreement = agreement(r, ranks, k, consensus);
-		if (d->weight > 0.0 && d->agreement < 0.0 &&
+		d->agreement = agreement(w, ranks, k, consensus);
+		if (d->weight > 0.0 && d->agreement < contrary(ranks) &&
 			(worst == SIZE_MAX || d->agreement <= r->detectors[worst].agreement))
 			worst = k;
 	}
 	return worst;
 }
 
-static void mute_contrary(struct reference *r, const struct held *h)
+static void mute_contrary(const struct work *w, const struct held *h)
 {
+	struct reference *r = w->r;
 	struct ranks ranks = ranks_make(r, h);
 	double *consensus = mem_zero(ranks.n + 1, sizeof *consensus);
 	size_t worst;
 
-	while (ranks.n >= LEAST_COMMON && (worst = most_contrary(r, &ranks, consensus)) != SIZE_MAX)
+	while (ranks.n >= LEAST_COMMON && (worst = most_contrary(w, &ranks, consensus)) != SIZE_MAX)
 		mute(&r->detectors[worst],
 			"on the reference it ranks records against the other detectors (Spearman "
 			"%.2f)",
@@ -139,5 +159,5 @@ void detectors_mute(struct work *w)
 
 	for (size_t k = 0; k < w->r->n_detectors; k++)
 		mute_silent(&w->r->detectors[k], h->score + k * h->n, h->n);
-	mute_contrary(w->r, h);
+	mute_contrary(w, h);
 }

@@ -58,12 +58,14 @@ static void text_detectors(const struct reference *r, struct buf *to)
 {
 	if (r->n_detectors == 0)
 		return;
-	buf_format(to, "\n%-16s %8s %10s %10s %8s  %s\n", "detector", "weight", "agreement",
-		"held-out %", "classes", "");
+	buf_format(to, "\n%-16s %8s %10s %10s %10s %8s\n", "detector", "weight", "pseudo",
+		"agreement", "held-out %", "classes");
 	for (size_t i = 0; i < r->n_detectors; i++) {
 		const struct reference_detector *d = &r->detectors[i];
 
 		buf_format(to, "%-16s %8.3f ", d->name, d->weight);
+		text_number(d->pseudo_auroc, to);
+		buf_text(to, " ");
 		text_number(d->agreement, to);
 		buf_text(to, " ");
 		text_number(100.0 * d->held_out_flag_rate, to);
@@ -172,6 +174,7 @@ static void json_detectors(const struct reference *r, struct buf *to)
 		buf_text(to, i > 0 ? ",{" : "{");
 		json_text("name", d->name, to);
 		json_number("weight", d->weight, to);
+		json_number("pseudo_auroc", d->pseudo_auroc, to);
 		json_number("agreement", d->agreement, to);
 		json_number("held_out_flag_rate", d->held_out_flag_rate, to);
 		json_integer("classes", (int64_t)tables_of(d), to);

@@ -3,6 +3,7 @@
 #ifndef SCORE_FIT_WORK_H
 #define SCORE_FIT_WORK_H
 
+#include "score/calibrate.h"
 #include "score/detector.h"
 #include "score/fit.h"
 #include "score/route.h"
@@ -66,6 +67,7 @@ struct held {
 	size_t n;
 	float *score; /* n_detectors x n */
 	double *p;    /* n_detectors x n */
+	float *surprise; /* n_detectors x n */
 	int32_t *predicted;
 	uint64_t *hash;
 };
@@ -75,11 +77,19 @@ struct work {
 	struct reference *r;
 	struct route *route;
 	struct detector *detectors;
-	struct held held[PARTS]; /* cal-A and cal-B */
+	struct calibration *calibration; /* once the detectors' tables stand */
+	struct held held[PARTS];         /* cal-A and cal-B */
 };
+
+/* fit_thin.c: of a set that nobody chose, what ranks records as another does, and what weighs next to nothing; by cal-A */
+void detectors_thin_alike(struct work *w);
+void detectors_thin_light(struct work *w);
 
 /* fit_mute.c: by cal-A */
 void detectors_mute(struct work *w);
+
+/* fit_weigh.c: by made-up odd records and cal-A; where none can be made, weights stay equal */
+void detectors_weigh(struct work *w);
 
 /* fit_fuse.c: tables from cal-A, behaviour and fusion on cal-B, and whether they are large enough
  */

@@ -27,7 +27,7 @@ struct scorer {
 	const struct reference *r;
 	struct route *route;
 	struct detector *detectors;
-	uint64_t *seeds;
+	struct calibration *calibration;
 	struct plan *plans;
 	size_t n_sums;
 };
@@ -115,11 +115,9 @@ static int detectors_attach(struct scorer *s, const struct plugins *plugins, str
 	int code = 0;
 
 	s->detectors = mem_zero(s->r->n_detectors + 1, sizeof *s->detectors);
-	s->seeds = mem_zero(s->r->n_detectors + 1, sizeof *s->seeds);
-	for (size_t i = 0; i < s->r->n_detectors && code == 0; i++) {
-		s->seeds[i] = calibrate_seed(s->r->detectors[i].name);
+	s->calibration = calibration_open(s->r);
+	for (size_t i = 0; i < s->r->n_detectors && code == 0; i++)
 		code = detector_attach(&s->r->detectors[i], plugins, &s->detectors[i], e);
-	}
 	return code;
 }
 
@@ -131,7 +129,7 @@ static void scorer_free(struct scorer *s)
 	for (size_t i = 0; s->plans && i < s->r->n_measures; i++)
 		free(s->plans[i].bin_of);
 	free(s->detectors);
-	free(s->seeds);
+	calibration_close(s->calibration);
 	free(s->plans);
 	free(s);
 }
@@ -185,6 +183,7 @@ void scorer_space_done(struct scorer_space *space)
 {
 	routed_done(&space->routed);
 	free(space->status);
+	free(space->surprise);
 	*space = (struct scorer_space){0};
 }
 
@@ -200,12 +199,12 @@ static void rows_score(const struct scorer *s, struct scorer_space *space, const
 		if (detector_score(&s->detectors[k], &space->routed.batch, scores, space->status) <
 			0)
 			space->failed |= UINT64_C(1) << k;
-		calibrate_p(d, s->seeds[k], b->hash, space->routed.predicted, scores, b->n,
-			to->p + k * b->n);
+		calibrate_p(s->calibration, k, b->hash, space->routed.predicted, scores, b->n,
+			to->p + k * b->n, space->surprise + k * b->n);
 		for (size_t i = 0; d->weight == 0.0 && i < b->n; i++)
 			to->p[k * b->n + i] = (double)NAN;
 	}
-	calibrate_fuse(s->r, b->hash, to->p, b->n, to->fused);
+	calibrate_fuse(s->calibration, b->hash, to->p, space->surprise, b->n, to->fused);
 	for (size_t i = 0; i < b->n; i++)
 		to->flagged[i] = to->fused[i] <= s->r->flag_rate; /* NaN is not */
 }
@@ -347,6 +346,11 @@ void scorer_run(const struct scorer *s, struct scorer_space *space, const struct
 	if (b->n > space->room) {
 		space->room = b->n + b->n / 2 + 64;
 		space->status = mem_grow(space->status, space->room, 1);
+	}
+	if (b->n * s->r->n_detectors > space->room_surprise) {
+		space->room_surprise = space->room * s->r->n_detectors;
+		space->surprise =
+			mem_grow(space->surprise, space->room_surprise, sizeof *space->surprise);
 	}
 	space->failed = 0;
 	scored_room(to, b->n, s->r->n_detectors, s->r->n_measures, s->n_sums);

@@ -28,7 +28,8 @@ const struct reference *scorer_reference(const struct scorer *s);
 struct scorer_space {
 	struct routed routed; /* after scorer_run: what detectors saw, for explain */
 	uint8_t *status;
-	size_t room;
+	float *surprise; /* n_detectors x n of the last batch */
+	size_t room, room_surprise;
 	unsigned outcome; /* of the last batch: enum route_outcome; see route_outcome_words */
 	uint64_t failed; /* of the last batch: detectors whose score() returned an error, as bits */
 };

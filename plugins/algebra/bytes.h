@@ -35,6 +35,15 @@ static inline void bytes_put(struct bytes *b, const void *from, size_t n)
 	b->left -= n;
 }
 
+/* Doubles, as floats. */
+static inline void bytes_put_f32(struct bytes *b, const double *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		float x = (float)from[i];
+		bytes_put(b, &x, sizeof x);
+	}
+}
+
 /* A malloc'ed copy of n values of `size` bytes; NULL and b->bad when they are not there or there is no memory. */
 static inline void *bytes_take(struct bytes *b, size_t n, size_t size)
 {

@@ -36,7 +36,9 @@ int lapack_open(struct lapack *l, const struct oodd_host *host)
 	l->potrf = (__typeof__(l->potrf))symbol(l, host, "LAPACKE_dpotrf");
 	l->trtri = (__typeof__(l->trtri))symbol(l, host, "LAPACKE_dtrtri");
 	l->sygvd = (__typeof__(l->sygvd))symbol(l, host, "LAPACKE_dsygvd");
-	if (l->potrf && l->trtri && l->sygvd)
+	l->syevd = (__typeof__(l->syevd))symbol(l, host, "LAPACKE_dsyevd");
+	l->gelsd = (__typeof__(l->gelsd))symbol(l, host, "LAPACKE_dgelsd");
+	if (l->potrf && l->trtri && l->sygvd && l->syevd && l->gelsd)
 		return 0;
 	lapack_close(l);
 	return -ENOSYS;

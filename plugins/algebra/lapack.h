@@ -13,6 +13,8 @@ struct lapack {
 	__typeof__(LAPACKE_dpotrf) *potrf; /* Cholesky factor */
 	__typeof__(LAPACKE_dtrtri) *trtri; /* inverse of a triangular matrix */
 	__typeof__(LAPACKE_dsygvd) *sygvd; /* A v = lambda B v, symmetric */
+	__typeof__(LAPACKE_dsyevd) *syevd; /* A v = lambda v, symmetric */
+	__typeof__(LAPACKE_dgelsd) *gelsd; /* least squares of minimum norm */
 };
 
 /* 0, or -ENOSYS after telling the host why. With OpenBLAS: on one thread, so that the same input gives the same bits. */

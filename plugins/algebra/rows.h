@@ -28,6 +28,12 @@ struct rows {
 	size_t (*count)(const float *x, size_t n, float least);
 	/* Sum over x > floor of (p (1 - p))^gamma, where p = exp(x - shift) is at most one half. */
 	double (*powers)(const float *x, size_t n, float floor, float shift, float gamma);
+	/* sum of x, in double. */
+	double (*sum)(const float *x, size_t n);
+	/* to += x * scale. */
+	void (*add)(const float *x, float scale, float *to, size_t n);
+	/* sum of (from - x) * w, in double. */
+	double (*gaps)(float from, const float *x, const float *w, size_t n);
 	/* sum of (a - b)^2 and of w a^2, of doubles. */
 	double (*distance_f64)(const double *a, const double *b, size_t n);
 	double (*weighted_f64)(const double *a, const double *w, size_t n);

@@ -79,6 +79,15 @@ static double entropy(const struct row *r, const struct options *o)
 	return log1p(others) - slope / (1 + others);
 }
 
+/* 1 - (p_a - p_b), b the runner-up: (others + e_b)/(1 + others), two terms of one sign. Scheffer et al. 2001, section 3. */
+static double margin(const struct row *r, const struct options *o)
+{
+	(void)o;
+	double others = r->rows->exps(r->others, 1, r->n_others, NULL);
+	float second = r->rows->most(r->others, r->n_others);
+	return (others + exp((double)second)) / (1 + others);
+}
+
 /* log of the sum of exp(d), relative to the largest: holds where exp(d) itself would be zero. */
 static double log_sum(const struct row *r)
 {
@@ -249,8 +258,10 @@ SCORE(energy) = {.name = "energy", .version = "1.0", .summary = "free energy of 
 	.open = energy_open, .close = free, .score = energy_score, .explain = row_explain};
 SCORE(entropy) = {.name = "entropy", .version = "1.0", .summary = "Shannon entropy of the softmax probabilities, in nats",
 	.needs = OODD_NEEDS_LOGITS, .score = entropy_score, .explain = row_explain};
+SCORE(margin) = {.name = "margin", .version = "1.0", .summary = "one less the lead of the largest softmax probability over the next",
+	.needs = OODD_NEEDS_LOGITS, .score = margin_score, .explain = row_explain};
 SCORE(gen) = {.name = "gen", .version = "1.0", .summary = "generalised entropy of the largest softmax probabilities",
 	.needs = OODD_NEEDS_LOGITS, .options = gen_options,
 	.open = gen_open, .close = free, .score = gen_score, .explain = row_explain};
 
-OODD_PLUGIN("Apache-2.0", &msp_detector, &maxlogit_detector, &energy_detector, &entropy_detector, &gen_detector);
+OODD_PLUGIN("Apache-2.0", &msp_detector, &maxlogit_detector, &energy_detector, &entropy_detector, &margin_detector, &gen_detector);

@@ -20,9 +20,9 @@
 #include "algebra/lapack.h"
 #include "algebra/product.h"
 #include "algebra/rows.h"
+#include "algebra/shares.h"
 #include "mahalanobis/moments.h"
 #include "mahalanobis/relative.h"
-#include "mahalanobis/shares.h"
 
 #define MAGIC "oodmah01"
 /* Rows at a time: with what is made of them they fill half a megabyte of the second cache, and are worth streaming W for. */

@@ -22,8 +22,8 @@
 #include "algebra/lapack.h"
 #include "algebra/product.h"
 #include "algebra/rows.h"
+#include "algebra/shares.h"
 #include "mahalanobis/moments.h"
-#include "mahalanobis/shares.h"
 
 #define MAGIC "oodrel01"
 #define BLOCK 48

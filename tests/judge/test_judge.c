@@ -122,37 +122,43 @@ static void measures_make(struct reference *r)
 	r->measures[2].scale = 10;
 }
 
-static struct reference_window *windows_make(size_t n, int64_t first)
+static struct reference_window *windows_make(size_t n, int64_t first, const struct truth *truth)
 {
 	struct reference_window *w = mem_zero(n + 1, sizeof *w);
 
 	for (size_t i = 0; i < n; i++) {
 		struct window one;
-		fill(&one, first + (int64_t)i, 100, &normal);
+		fill(&one, first + (int64_t)i, 100, truth);
 		w[i] = (struct reference_window){
 			.start_us = one.start_us, .n = one.n, .width = WIDTH, .v = one.v};
 	}
 	return w;
 }
 
-static struct reference *reference_of(size_t n_windows, long seed)
+static struct reference *reference_like(
+	size_t n_windows, long seed, const struct truth *truth, int64_t n_cal_b)
 {
 	struct reference *r = reference_new();
 
-	srand48(seed);
 	r->model = mem_copy_text("m");
 	r->version = mem_copy_text("1");
 	snprintf(r->hash, sizeof r->hash, "%064ld", seed);
 	r->window_us = 5 * MINUTE;
-	r->n_cal_b = 2000;
+	r->n_cal_b = n_cal_b;
 	r->width = WIDTH;
 	measures_make(r);
-	r->windows = windows_make(n_windows, -1000);
+	r->windows = windows_make(n_windows, -1000, truth);
 	r->n_windows = n_windows;
-	r->others = windows_make(n_windows, -500);
+	r->others = windows_make(n_windows, -500, truth);
 	r->n_others = n_windows;
 	judge_learn(r, &JUDGE_OPTIONS);
 	return r;
+}
+
+static struct reference *reference_of(size_t n_windows, long seed)
+{
+	srand48(seed);
+	return reference_like(n_windows, seed, &normal, 2000);
 }
 
 /* Judges one window of n records of the truth; the signal's text outlives it. */
@@ -198,6 +204,8 @@ static void test_learned(void **state)
 
 static void test_quiet_while_nothing_moves(void **state)
 {
+	static const char *const names[3] = {"p-value", "class", "size"};
+
 	(void)state;
 	for (long seed = 1; seed <= 3; seed++) {
 		struct reference *r = reference_of(30, seed);
@@ -209,7 +217,7 @@ static void test_quiet_while_nothing_moves(void **state)
 			assert_int_equal(s.n_findings, 3);
 			assert_true(!s.alarm && !s.fresh && s.severity == 0 && !s.why);
 			for (size_t i = 0; i < 3; i++)
-				e[i] += exp(s.findings[i].log_e) / 3000;
+				e[i] += exp(find(&s, names[i])->log_e) / 3000;
 			signal_done(&s);
 		}
 		/* What the promise rests on. */
@@ -303,6 +311,115 @@ static void test_below_the_smallest_effect(void **state)
 	slightly.class[0] = .38, slightly.class[1] = .27; /* PSI .0026 */
 	for (int64_t t = 0; t < 4000; t++) {
 		struct signal s = say(j, t, 100, &slightly);
+		assert_int_equal(s.state, SIGNAL_QUIET);
+		signal_done(&s);
+	}
+	judge_close(j);
+	reference_close(r);
+}
+
+static int falling(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x < y) - (x > y);
+}
+
+/* What the p-values of new records are like when they are ranked among n calibration scores, drawn
+ * anew: p <= e where the score is above the e (n + 1)-th largest. */
+static void ranked(size_t n, const double *edges, struct truth *to)
+{
+	double *scores = mem_alloc(n * sizeof *scores), up_to, below = 0;
+
+	for (size_t i = 0; i < n; i++)
+		scores[i] = unit();
+	qsort(scores, n, sizeof *scores, falling);
+	*to = normal;
+	for (size_t i = 0; i <= P_EDGES; i++) {
+		size_t k = i < P_EDGES ? (size_t)(edges[i] * (double)(n + 1)) : 0;
+		up_to = i == P_EDGES ? 1 : k ? 1 - scores[k - 1] : 0;
+		to->p[i] = up_to - below;
+		below = up_to;
+	}
+	free(scores);
+}
+
+/* A calibration set of 300 is off by as much as it happens to be; the promise is about all of them
+ * together: at most one alarm in as many windows as the budget says. */
+static void test_errors_of_the_reference(void **state)
+{
+	static const double edges[P_EDGES] = {.005, .01, .02, .05, .1, .25, .5};
+	size_t alarms = 0, n = 60;
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		struct truth truth;
+		srand48(100 + (long)i);
+		ranked(300, edges, &truth);
+		struct reference *r = reference_like(15, 8, &truth, 300);
+		struct judge_options o = JUDGE_OPTIONS;
+		o.per_us = 1; /* the least budget: 1000 windows */
+		struct judge *j = judge_open(r, &o);
+		bool alarm = false;
+		for (int64_t t = 0; t < 1000 && !alarm; t++) {
+			struct signal s = say(j, t, 100, &truth);
+			alarm = s.fresh;
+			signal_done(&s);
+		}
+		alarms += alarm;
+		judge_close(j);
+		reference_close(r);
+	}
+	print_message("%zu of %zu references alarmed within the budget of 1000 windows\n", alarms,
+		n);
+	assert_true(alarms <= 6);
+}
+
+/* One record in ten of a new kind: how long until it is found, beside what no test can beat on
+ * average (Lorden 1971). */
+static void test_delay(void **state)
+{
+	static const double kind[8] = {.12, .08, .12, .2, .18, .2, .08, .02};
+	struct truth odd_tenth = normal;
+	double kl = 0, delay = 0, bound;
+	int n = 20;
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++) {
+		odd_tenth.p[i] = .9 * normal.p[i] + .1 * kind[i];
+		kl += odd_tenth.p[i] * log(odd_tenth.p[i] / normal.p[i]);
+	}
+	for (int i = 0; i < n; i++) {
+		struct reference *r = reference_of(60, 200 + i);
+		struct judge *j = judge_open(r, &JUDGE_OPTIONS);
+		bool alarm = false;
+		for (int64_t t = 0; !alarm; t++) {
+			struct signal s = say(j, t, 50, t < 40 ? &normal : &odd_tenth);
+			alarm = s.fresh;
+			assert_true(!alarm || t >= 40);
+			delay += t >= 40;
+			bound = s.log_budget / (50 * kl);
+			signal_done(&s);
+		}
+		judge_close(j);
+		reference_close(r);
+	}
+	print_message("10 %% of a new kind: found in window %.1f on average, bound %.1f\n",
+		delay / n, bound);
+	assert_true(delay / n <= 1.5 * bound);
+}
+
+static void test_small_shares_never_page(void **state)
+{
+	struct truth hundredth = normal;
+
+	(void)state;
+	srand48(9);
+	struct reference *r = reference_like(200, 9, &normal, 20000);
+	struct judge *j = judge_open(r, &JUDGE_OPTIONS);
+	hundredth.p[0] += .002, hundredth.p[1] += .002, hundredth.p[7] -= .004;
+	for (int64_t t = 0; t < 4000; t++) {
+		struct signal s = say(j, t, 100, &hundredth);
 		assert_int_equal(s.state, SIGNAL_QUIET);
 		signal_done(&s);
 	}
@@ -468,6 +585,37 @@ static void test_selftest(void **state)
 	reference_close(r);
 }
 
+/* In the order of time, what moves inside the reference is not taken apart. */
+static void test_selftest_blocks(void **state)
+{
+	struct reference *r = reference_of(40, 14);
+	struct judge_selftest t, again;
+
+	(void)state;
+	judge_selftest_blocks(r, &JUDGE_OPTIONS, 5, &t);
+	assert_int_equal(t.n_alarms, 0);
+	assert_int_equal(t.n_windows, 40);
+	assert_int_equal(t.n_judged, 40);
+	assert_int_equal(t.learned_from, 32);
+	assert_int_equal(t.held_out, 8);
+	judge_selftest_blocks(r, &JUDGE_OPTIONS, 7, &t);
+	assert_int_equal(t.n_judged, 40);
+	assert_int_equal(t.held_out, 6);
+	for (int i = 32; i < 40; i++) {
+		struct window w;
+
+		fill(&w, i, 500, &odd_and_wide);
+		memcpy(r->windows[i].v, w.v, w.width * sizeof *w.v);
+		r->windows[i].n = w.n;
+		window_done(&w);
+	}
+	judge_selftest_blocks(r, &JUDGE_OPTIONS, 5, &t);
+	judge_selftest_blocks(r, &JUDGE_OPTIONS, 5, &again);
+	assert_memory_equal(&t, &again, sizeof t);
+	assert_int_equal(t.n_alarms, 1);
+	reference_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,12 +624,16 @@ int main(void)
 		cmocka_unit_test(test_one_alarm_for_one_cause),
 		cmocka_unit_test(test_what_is_known_hides_nothing),
 		cmocka_unit_test(test_below_the_smallest_effect),
+		cmocka_unit_test(test_errors_of_the_reference),
+		cmocka_unit_test(test_delay),
+		cmocka_unit_test(test_small_shares_never_page),
 		cmocka_unit_test(test_restarts_change_nothing),
 		cmocka_unit_test(test_broken_state),
 		cmocka_unit_test(test_not_enough_data),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_severity),
 		cmocka_unit_test(test_selftest),
+		cmocka_unit_test(test_selftest_blocks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,12 +125,14 @@ static void near(double got, double want, double relative)
 /* Every function of one path, on n values from `at`: results packed, to be compared with other paths. */
 static size_t rows_run(const struct rows *r, size_t n, const float *at, double *to)
 {
-	static float below[256], copy[256];
+	static float below[256], copy[256], added[256];
 	unsigned where[256];
 	size_t m = 0;
 
 	r->minus(at, 1, below, n);
 	r->shift(at, 1.5f, w, copy, n);
+	memcpy(added, w, n * sizeof *added);
+	r->add(at, 0.5f, added, n);
 	to[m++] = r->squares(at, n);
 	to[m++] = (double)r->distance(at, w, n);
 	to[m++] = (double)r->most(at, n);
@@ -142,22 +144,28 @@ static size_t rows_run(const struct rows *r, size_t n, const float *at, double *
 	to[m] = r->exps(below, 5, n, &to[m + 1]);
 	m += 2;
 	to[m++] = r->powers(below, n, -1.5f, 0.7f, 0.1f);
+	to[m++] = r->sum(at, n);
+	to[m++] = r->gaps(1.25f, at, w, n);
 	to[m++] = r->distance_f64(xd, wd, n);
 	to[m++] = r->weighted_f64(xd, wd, n);
 	for (size_t i = 0; i < n; i++) {
 		to[m++] = (double)below[i];
 		to[m++] = (double)copy[i];
+		to[m++] = (double)(added[i] - (w[i] + at[i] * 0.5f));
 	}
 	return m;
 }
 
 static void rows_check(const double *got, size_t n, const float *at)
 {
-	double squares = 0, distance = 0, most = -INFINITY, count = 0, exps = 0, slope = 0, powers = 0;
+	double squares = 0, distance = 0, most = -INFINITY, count = 0, exps = 0, slope = 0, powers = 0, sum = 0, gaps = 0, size = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		double v = (double)at[i], d = (double)(at[i] - 1), e = exp(5 * d), p = exp(d - (double)0.7f);
 		squares += v * v;
+		sum += v;
+		gaps += (1.25 - v) * (double)w[i];
+		size += fabs(v) + fabs((1.25 - v) * (double)w[i]);
 		distance += pow((double)(at[i] - w[i]), 2);
 		most = fmax(most, v);
 		count += v >= 0.25;
@@ -173,6 +181,9 @@ static void rows_check(const double *got, size_t n, const float *at)
 	near(got[5 + above], exps, 1e-6);
 	near(got[6 + above], slope, 1e-6);
 	near(got[7 + above], powers, 1e-6);
+	assert_true(fabs(got[8 + above] - sum) <= 1e-12 * size && fabs(got[9 + above] - gaps) <= 1e-6 * size);
+	for (size_t i = 0; i < n; i++)
+		assert_true(got[14 + above + 3 * i] == 0);
 	for (size_t i = 0; i < above; i++)
 		assert_true(at[(size_t)got[5 + i]] > 0.25f && (i == 0 || got[5 + i] > got[4 + i]));
 }

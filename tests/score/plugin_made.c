@@ -93,9 +93,11 @@ static int nothing_open(const struct oodd_host *host, const void *bytes, size_t 
 #define MADE(id, needs_)                                                                           \
 	.name = #id, .version = "1.0", .summary = "made for a test", .needs = needs_
 static const struct oodd_detector upright = {
-	MADE(upright, OODD_NEEDS_FEATURES), .score = upright_score};
+	MADE(upright, OODD_NEEDS_FEATURES | OODD_NEEDS_PREDICTED), .score = upright_score};
 static const struct oodd_detector backwards = {
-	MADE(backwards, OODD_NEEDS_FEATURES), .score = backwards_score};
+	MADE(backwards, OODD_NEEDS_FEATURES | OODD_NEEDS_PREDICTED), .score = backwards_score};
+/* Sees the features alone, and ranks records against those that know the model. */
+static const struct oodd_detector rare = {MADE(rare, OODD_NEEDS_FEATURES), .score = backwards_score};
 static const struct oodd_detector picky = {MADE(picky, OODD_NEEDS_FEATURES), .score = picky_score};
 static const struct oodd_detector constant = {MADE(constant, 0), .score = constant_score};
 static const struct oodd_detector infinite = {MADE(infinite, 0), .score = infinite_score};
@@ -104,4 +106,4 @@ static const struct oodd_detector embedded = {
 static const struct oodd_detector stubborn = {
 	MADE(stubborn, 0), .fit = stubborn_fit, .open = nothing_open, .score = constant_score};
 
-OODD_PLUGIN("Apache-2.0", &upright, &backwards, &picky, &constant, &infinite, &embedded, &stubborn);
+OODD_PLUGIN("Apache-2.0", &upright, &backwards, &rare, &picky, &constant, &infinite, &embedded, &stubborn);

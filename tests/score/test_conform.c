@@ -29,7 +29,7 @@ static int run(const char *folder, const char *name, char **ret_text)
 
 static void test_shipped(void **state)
 {
-	static const char *const shipped[] = {"null", "logit", "mahalanobis", "knn"};
+	static const char *const shipped[] = {"null", "logit", "mahalanobis", "knn", "lastlayer", "ecod"};
 	char *text = NULL;
 
 	(void)state;

@@ -404,6 +404,18 @@ static void of_two_that_disagree_the_first_named_stays(void **state)
 	trial_done(&t);
 }
 
+static void features_are_no_judge_of_models_nor_models_of_features(void **state)
+{
+	struct trial t = trial_of(made_batch(0, 4000, 1, MADE_ALL), "upright embedded rare");
+
+	(void)state;
+	assert_null(detector_of(&t, "rare")->muted);
+	assert_true(isnan(detector_of(&t, "rare")->agreement));
+	assert_null(detector_of(&t, "upright")->muted);
+	assert_true(detector_of(&t, "embedded")->agreement > 0.5);
+	trial_done(&t);
+}
+
 static void all_useless_is_a_reference_that_flags_nothing(void **state)
 {
 	struct trial t = trial_of(made_batch(0, 4000, 1, MADE_ALL), "constant infinite");
@@ -429,9 +441,9 @@ static void features_alone_make_a_reference(void **state)
 	}
 	t = trial_of(b, NULL);
 	assert_int_equal(t.code, 0);
-	assert_int_equal(t.r->n_detectors, 0);
-	assert_true(noted(&t, "no detector"));
-	assert_int_equal(t.r->n_measures, 2); /* missing, x */
+	assert_int_equal(t.r->n_detectors, 1);
+	assert_string_equal(t.r->detectors[0].name, "ecod");
+	assert_int_equal(t.r->n_measures, 3); /* p-value, missing, x */
 	assert_true(t.r->n_windows > 0);
 	trial_done(&t);
 }
@@ -457,7 +469,7 @@ static void vectors_may_come_late(void **state)
 	assert_int_equal(fit_finish(f, &r, &notes, &e), 0);
 	assert_int_equal(r->n_logits, MADE_LOGITS);
 	assert_string_equal(r->classes[2], "cat");
-	assert_string_equal(r->detectors[0].name, "energy");
+	assert_string_equal(r->detectors[0].name, "maxlogit");
 	assert_null(r->detectors[0].muted);
 	reference_close(r);
 	fit_notes_done(&notes);
@@ -473,7 +485,7 @@ static void detectors_follow_what_the_log_holds(void **state)
 
 	(void)state;
 	t = trial_of(made_batch(0, 2000, 1, MADE_ALL), NULL);
-	assert_string_equal(t.r->detectors[0].name, "energy");
+	assert_string_equal(t.r->detectors[0].name, "maxlogit");
 	trial_done(&t);
 	/* log-probabilities: no scale, so no energy; whether or not the log says so */
 	for (size_t i = 0; i < b->n; i++) {
@@ -486,7 +498,7 @@ static void detectors_follow_what_the_log_holds(void **state)
 	}
 	t = trial_of(b, NULL);
 	assert_true(t.r->logits_normalised);
-	assert_string_equal(t.r->detectors[0].name, "entropy");
+	assert_string_equal(t.r->detectors[0].name, "msp");
 	trial_done(&t);
 }
 
@@ -621,6 +633,7 @@ int main(void)
 		cmocka_unit_test(normal_records_are_flagged_at_the_rate_asked),
 		cmocka_unit_test(useless_detectors_are_muted_and_say_why),
 		cmocka_unit_test(of_two_that_disagree_the_first_named_stays),
+		cmocka_unit_test(features_are_no_judge_of_models_nor_models_of_features),
 		cmocka_unit_test(all_useless_is_a_reference_that_flags_nothing),
 		cmocka_unit_test(features_alone_make_a_reference),
 		cmocka_unit_test(detectors_follow_what_the_log_holds),

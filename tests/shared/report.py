@@ -8,6 +8,8 @@ import sys
 import tempfile
 from collections import defaultdict
 
+import numpy as np
+
 from shared import SETS, SHARED, Trial
 
 ROWS = {"clinc150": 250, "adult": 500, "elec2": 336, "bike": 168}
@@ -21,6 +23,28 @@ def table(name):
             if r["psi"] and float(r["psi"]) > best.get(r["last_ts"], ("", -1))[1]:
                 best[r["last_ts"]] = (r["field"].replace("features.", ""), float(r["psi"]))
     return sorted(best.items())
+
+
+EDGES = [0, .005, .01, .02, .05, .1, .2, .35, .5, .75, 1]
+
+
+def bounds(trial, signals):
+    """Of each phase: windows that no test can beat on average, log(budget) / KL of its fused p-values from uniform in one window (bias of so
+    few records taken off), beside the window in which an alarm came; or stood, when it was known before."""
+    p = np.array([np.nan if r["p"] is None else r["p"] for r in trial.scores()])
+    phases = trial.meta.get("phases", [])
+    for i, phase in enumerate(phases):
+        x = p[phase["first_row"]:phase["end_row"]]
+        n = np.histogram(x[~np.isnan(x)], EDGES)[0]
+        end = phases[i + 1]["first_ts"] if i + 1 < len(phases) else "9999"
+        within = [s for s in signals if phase["first_ts"] <= s["start"] and s["end"] <= end]
+        if not within or n.sum() == 0:
+            continue
+        q, w = n / n.sum(), np.diff(EDGES)
+        kl = (q[n > 0] * np.log(q[n > 0] / w[n > 0])).sum() - (len(w) - 1) / 2 / n.sum()
+        each = kl * sum(s["n"] for s in within) / len(within)
+        found = next((k + 1 for k, s in enumerate(within) if s["alarm"]), None)
+        yield phase["phase"], within[0]["log_budget"] / each if each > 0 else np.inf, found, len(within)
 
 
 def main(names):
@@ -39,6 +63,8 @@ def main(names):
                 if s["state"] in ("alarm", "resolved"):
                     print(f"{s['start'][:16]} {trial.phase(s['start'])[:28]:28s} {s['state']:9s} n={s['n']:<5d} flagged={s['flagged']:<3d} "
                           f"log M {s['log_m'] if s['log_m'] is not None else float('nan'):6.1f}  {new}   [table: {beside}]")
+            for phase, bound, found, n in bounds(trial, signals):
+                print(f"{phase[:40]:40s} bound by p-values alone {bound:7.1f} windows, {'alarm in window ' + str(found) if found else 'no alarm'} of {n} whole ones")
             print("windows by phase:", {p: dict(c) for p, c in states.items()})
 
 

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from report import bounds
 from shared import SHARED, Trial
 
 
@@ -35,6 +36,15 @@ def test_clinc_alarms_where_it_moved_and_not_before(clinc, clinc_events):
         assert phase in alarmed, (phase, phases)
     for e in fresh:
         assert [f for f in e["findings"] if f["moved"] and f["change"]]
+
+
+def test_ten_percent_is_found_near_the_bound(clinc, clinc_events):
+    "Within one and a half times what no test can beat on average, and the abrupt shift in the first window that holds it."
+    signals = [e for e in clinc_events if e["event"] == "signal"]
+    of = {phase: (bound, found) for phase, bound, found, _ in bounds(clinc, signals) if phase != "clean"}
+    bound, found = of["oos_10pct"]
+    assert found and found <= 1.5 * bound, of
+    assert of["oos_40pct_abrupt"][1] == 1, of
 
 
 def test_the_balance_holds(clinc_events):

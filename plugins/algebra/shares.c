@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * From contributions of dimensions to ranked reasons. */
-#include "mahalanobis/shares.h"
+#include "algebra/shares.h"
 
 #include <math.h>
 

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * oodd selftest: is the false-alarm budget kept on one's own traffic? Every alarm raised here is false. What is printed beside
+ * each count is how long was looked and what that can show; what a reference cannot show is said last. */
+#include "commands.h"
+
+#include "command_selftest.h"
+#include "offline.h"
+#include "rate.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "stats/interval.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { FEW_WINDOWS = 20 };
+#define TAIL .025
+
+struct selftest {
+	struct offline offline;
+	const char *model;
+	long windows, replays;
+	size_t n_tested;
+	/* with LOG...: of each stream, in the order of pipeline_streams */
+	struct live {
+		size_t alarms, judged, unjudged;
+		double log_budget;
+		struct rate_pair *flags; /* one a window */
+		size_t n_windows;
+	} *live;
+	size_t n_live;
+	const struct stream **streams;
+};
+
+/* ---- what a reference says of its flags ---- */
+
+static void flags_of(const struct reference *r, struct rate_share *ret)
+{
+	struct rate_pair *w = mem_zero(r->n_windows + 1, sizeof *w);
+
+	for (size_t i = 0; i < r->n_windows; i++)
+		w[i] = (struct rate_pair){r->windows[i].n_flagged, r->windows[i].n};
+	rate_share_of(w, r->n_windows, ret);
+	free(w);
+}
+
+static void text_flags(const struct rate_share *f, double asked, const char *where, struct buf *to)
+{
+	buf_format(to, "flags       %lld of %lld records %s", (long long)f->k, (long long)f->n, where);
+	if (f->n)
+		buf_format(to, ": %.2f %%, asked %.2f %%; 95 %% interval %.2f to %.2f %%", 100 * f->share, 100 * asked, 100 * f->low,
+			100 * f->high);
+	if (f->effect > 1.005)
+		buf_format(to, " (widened by a design effect of %.2f)", f->effect);
+	buf_text(to, "\n");
+}
+
+static void json_flags(const struct rate_share *f, double asked, struct buf *to)
+{
+	buf_text(to, "\"flags\":{\"asked\":");
+	buf_json_number(to, asked);
+	buf_text(to, ",\"achieved\":");
+	buf_json_number(to, f->share);
+	buf_text(to, ",\"interval\":[");
+	buf_json_number(to, f->low);
+	buf_text(to, ",");
+	buf_json_number(to, f->high);
+	buf_format(to, "],\"flagged\":%lld,\"records\":%lld,\"design_effect\":", (long long)f->k, (long long)f->n);
+	buf_json_number(to, f->effect);
+	buf_text(to, "}");
+}
+
+static void text_detectors(const struct reference *r, struct buf *to)
+{
+	double n = (double)r->n_cal_b;
+
+	for (size_t i = 0; i < r->n_detectors; i++) {
+		const struct reference_detector *d = &r->detectors[i];
+		double k = round(d->held_out_flag_rate * n);
+
+		if (!d->muted)
+			buf_format(to, "            %-16s alone %.2f %% of %.0f records of cal-B; 95 %% interval %.2f to %.2f %%\n", d->name,
+				100 * d->held_out_flag_rate, n, 100 * interval_share_low(k, n, TAIL), 100 * interval_share_high(k, n, TAIL));
+	}
+}
+
+static void json_detectors(const struct reference *r, struct buf *to)
+{
+	double n = (double)r->n_cal_b;
+	bool first = true;
+
+	buf_text(to, ",\"detectors\":[");
+	for (size_t i = 0; i < r->n_detectors; i++) {
+		const struct reference_detector *d = &r->detectors[i];
+		double k = round(d->held_out_flag_rate * n);
+
+		if (d->muted)
+			continue;
+		buf_text(to, first ? "{\"name\":" : ",{\"name\":");
+		buf_json_text(to, d->name, strlen(d->name));
+		buf_text(to, ",\"flag_rate\":");
+		buf_json_number(to, d->held_out_flag_rate);
+		buf_format(to, ",\"records\":%.0f,\"interval\":[", n);
+		buf_json_number(to, interval_share_low(k, n, TAIL));
+		buf_text(to, ",");
+		buf_json_number(to, interval_share_high(k, n, TAIL));
+		buf_text(to, "]}");
+		first = false;
+	}
+	buf_text(to, "]");
+}
+
+/* ---- a reference ---- */
+
+static struct rate_budget budget_of(const struct model_config *m, double log_budget)
+{
+	return (struct rate_budget){m->false_alarms, m->per_us, m->window_us, log_budget};
+}
+
+/* Alarms of one replay have one cause, the draw that it was given: variance over mean of the replays' alarms. */
+static double clustering(const struct trial *t)
+{
+	double n = (double)t->replays, mean = (double)t->alarms / n;
+
+	return t->replays > 1 && t->alarms ? fmax((t->squares - n * mean * mean) / (n - 1) / mean, 1) : 1;
+}
+
+static void text_trial(const struct trial *t, const struct rate_budget *budget, struct buf *to)
+{
+	struct rate r;
+
+	rate_of(t->alarms, t->windows, clustering(t), budget, &r);
+	buf_format(to, "  %-13s ", t->kind->name);
+	rate_text(&r, budget, to);
+	if (t->alarms && t->replays > 1)
+		buf_format(to, "; in %zu of %zu replays", t->alarmed, t->replays);
+	if (t->ongoing)
+		buf_format(to, "; a false cause stood in %zu windows", t->ongoing);
+	if (t->windows)
+		buf_format(to, "; highest evidence %.1f of %.1f", t->highest_log_m, t->last.log_budget);
+	if (t->last.n_unjudged_measures)
+		buf_format(to, "; %zu of %zu measures could not be judged", t->last.n_unjudged_measures, t->last.n_measures);
+	buf_text(to, "\n");
+}
+
+/* What this reference cannot show. */
+static void text_limits(const struct reference *r, const struct trial *drawn, const struct rate_budget *budget, struct buf *to)
+{
+	char period[32];
+	double span = (double)r->n_windows * (double)r->window_us / SECOND_US;
+
+	buf_text(to, "not shown here:\n");
+	if (r->n_windows < FEW_WINDOWS)
+		buf_format(to, "  - %zu windows (%s) are few: what they did not hold, no drawing from them can bring up; a longer reference can\n",
+			r->n_windows, rate_duration(span, period, sizeof period));
+	buf_format(to, "  - drawn: %zu windows stand for %zu. It shows that the budget is kept while traffic is as those were, not that it will be\n",
+		drawn->last.held_out, drawn->windows);
+	buf_text(to, "  - shuffled: what windows have in common beyond their records is gone; it shows that a reference of this size is enough if traffic is as simple\n");
+	if (span < 2 * (double)budget->per_us / SECOND_US)
+		buf_text(to, "  - in order: shorter than two of the budget's periods; only logs without drift that are as long can show the rate "
+			     "itself (oodd selftest LOG...)\n");
+	buf_text(to, "  - seasons longer than the reference, and drift inside it\n");
+}
+
+static void reference_text(const struct reference *r, const struct trial *trials, const struct rate_budget *budget, struct buf *to)
+{
+	struct rate_share flags;
+	char period[32];
+
+	flags_of(r, &flags);
+	buf_format(to, "%s %s: %zu null windows of %s and %zu of calibration; budget %g per %s\n", r->model, r->version, r->n_windows,
+		rate_duration((double)r->window_us / SECOND_US, period, sizeof period), r->n_others, budget->false_alarms,
+		rate_duration((double)budget->per_us / SECOND_US, (char[32]){0}, 32));
+	text_flags(&flags, r->flag_rate, "in the null windows, which no step of fitting has seen", to);
+	text_detectors(r, to);
+	buf_text(to, "false alarms\n");
+	for (size_t i = 0; i < TRIALS; i++)
+		text_trial(&trials[i], budget, to);
+	for (size_t i = 0; i < TRIALS; i++)
+		if (trial_kinds[i].help)
+			buf_format(to, "    %-13s %s\n", trial_kinds[i].times > 1 ? "" : trial_kinds[i].name, trial_kinds[i].help);
+	text_limits(r, &trials[0], budget, to);
+}
+
+static void json_trial(const struct trial *t, const struct rate_budget *budget, struct buf *to)
+{
+	struct rate r;
+
+	rate_of(t->alarms, t->windows, clustering(t), budget, &r);
+	buf_format(to, "{\"trial\":\"%s\",\"repeated\":%lld,\"replays\":%zu,\"replays_with_alarm\":%zu,\"held_out\":%zu,\"windows_ongoing\":%zu,"
+		"\"unjudged_measures\":%zu,", t->kind->name, (long long)t->kind->times, t->replays, t->alarmed, t->last.held_out, t->ongoing,
+		t->last.n_unjudged_measures);
+	rate_json(&r, budget, to);
+	buf_text(to, ",\"design_effect\":");
+	buf_json_number(to, clustering(t));
+	buf_text(to, ",\"highest_log_m\":");
+	buf_json_number(to, t->highest_log_m);
+	buf_format(to, ",\"within_budget\":%s}", rate_broken(&r) ? "false" : "true");
+}
+
+static void json_head(const char *model, const char *version, const struct rate_budget *budget, struct buf *to)
+{
+	buf_text(to, "{\"model\":");
+	buf_json_text(to, model, strlen(model));
+	buf_text(to, ",\"version\":");
+	buf_json_text(to, version, strlen(version));
+	buf_text(to, ",\"budget\":{\"false_alarms\":");
+	buf_json_number(to, budget->false_alarms);
+	buf_text(to, ",\"per_s\":");
+	buf_json_number(to, (double)budget->per_us / SECOND_US);
+	buf_text(to, ",\"log_windows\":");
+	buf_json_number(to, budget->log_budget);
+	buf_text(to, "},");
+}
+
+static void reference_json(const struct reference *r, const struct trial *trials, const struct rate_budget *budget, struct buf *to)
+{
+	struct rate_share flags;
+
+	flags_of(r, &flags);
+	json_head(r->model, r->version, budget, to);
+	buf_format(to, "\"null_windows\":%zu,\"other_windows\":%zu,\"measures\":%zu,", r->n_windows, r->n_others, r->n_measures);
+	json_flags(&flags, r->flag_rate, to);
+	json_detectors(r, to);
+	buf_text(to, ",\"trials\":[");
+	for (size_t i = 0; i < TRIALS; i++) {
+		buf_text(to, i ? "," : "");
+		json_trial(&trials[i], budget, to);
+	}
+	buf_text(to, "]}\n");
+}
+
+static int reference_test(struct selftest *t, const struct model_config *m)
+{
+	struct judge_options options = judge_options_of(m);
+	struct trial trials[TRIALS];
+	struct rate_budget budget;
+	struct reference *r;
+	struct error e = {0};
+
+	if (reference_read(m->reference, &r, &e))
+		return cli_fail(t->offline.self, EX_DATAERR, "model \"%s\": %s", m->name, e.text);
+	trials_run(r, &options, (size_t)t->windows, (size_t)t->replays, t->offline.threads, trials);
+	budget = budget_of(m, trials[0].last.log_budget);
+	(t->offline.json ? reference_json : reference_text)(r, trials, &budget, &t->offline.out);
+	offline_flush(&t->offline, true);
+	reference_close(r);
+	t->n_tested++;
+	return 0;
+}
+
+static int without_logs(void *context, const struct house *house)
+{
+	struct selftest *t = context;
+	int status = 0;
+
+	for (size_t i = 0; i < house->config->n_models && !status; i++) {
+		const struct model_config *m = &house->config->models[i];
+
+		if (t->model && strcmp(t->model, m->name))
+			continue;
+		if (m->reference && !access(m->reference, R_OK))
+			status = reference_test(t, m);
+		else
+			fprintf(stderr, "oodd selftest: model \"%s\" has no reference yet: oodd fit makes one\n", m->name);
+	}
+	if (!status && !t->n_tested)
+		return cli_fail(t->offline.self, EX_NOINPUT, "no reference to test%s%s", t->model ? " of model " : "", t->model ? t->model : "");
+	return status;
+}
+
+/* ---- logs without drift ---- */
+
+static struct live *live_of(struct selftest *t, const char *model, const char *version)
+{
+	for (size_t i = 0; i < t->n_live; i++)
+		if (!strcmp(t->streams[i]->model, model) && !strcmp(t->streams[i]->version, version))
+			return &t->live[i];
+	return NULL;
+}
+
+static void on_window(void *context, const struct stream *s, const struct window *w)
+{
+	struct selftest *t = context;
+	struct live *l = live_of(t, s->model, s->version);
+
+	if (!l) {
+		t->live = mem_grow(t->live, t->n_live + 1, sizeof *t->live);
+		t->streams = mem_grow(t->streams, t->n_live + 1, sizeof *t->streams);
+		t->streams[t->n_live] = s;
+		l = &t->live[t->n_live++];
+		*l = (struct live){0};
+	}
+	l->flags = mem_grow(l->flags, l->n_windows + 1, sizeof *l->flags);
+	l->flags[l->n_windows++] = (struct rate_pair){w->n_flagged, w->n};
+}
+
+/* Comes right behind its window. */
+static void on_signal(void *context, const struct signal *s)
+{
+	struct live *l = live_of(context, s->model, s->version);
+
+	l->alarms += s->fresh;
+	l->judged += s->state != SIGNAL_UNJUDGED;
+	l->unjudged += s->state == SIGNAL_UNJUDGED;
+	l->log_budget = s->log_budget;
+}
+
+static void live_put(struct selftest *t, const struct stream *s, const struct live *l)
+{
+	struct rate_budget budget = budget_of(s->config, l->log_budget);
+	struct buf *to = &t->offline.out;
+	struct rate_share flags;
+	struct rate r;
+
+	rate_share_of(l->flags, l->n_windows, &flags);
+	rate_of(l->alarms, l->judged, 1, &budget, &r);
+	if (t->offline.json) {
+		json_head(s->model, s->version, &budget, to);
+		json_flags(&flags, s->reference->flag_rate, to);
+		buf_text(to, ",\"logs\":{");
+		rate_json(&r, &budget, to);
+		buf_format(to, ",\"unjudged\":%zu,\"within_budget\":%s}}\n", l->unjudged, rate_broken(&r) ? "false" : "true");
+		return;
+	}
+	buf_format(to, "%s %s: the logs given, as if nothing had moved in them\n", s->model, s->version);
+	text_flags(&flags, s->reference->flag_rate, "in their windows", to);
+	buf_text(to, "alarms      ");
+	rate_text(&r, &budget, to);
+	buf_format(to, "; %zu windows could not be judged\n", l->unjudged);
+}
+
+static void finish(void *context, struct pipeline *p)
+{
+	struct selftest *t = context;
+
+	pipeline_flush(p);
+	for (size_t i = 0; i < t->n_live; i++)
+		if (!t->model || !strcmp(t->model, t->streams[i]->config->name))
+			live_put(t, t->streams[i], &t->live[i]);
+}
+
+int command_selftest(const struct command *self, int argc, char **argv)
+{
+	struct selftest t = {
+		.offline = {.self = self, .parts = PIPELINE_ALL, .without = without_logs, .finish = finish,
+			.sinks = {.context = &t, .on_window = on_window, .on_signal = on_signal}},
+		.windows = 8640, .replays = 10,
+	};
+	const struct cli_option options[] = {
+		{"model", 0, CLI_TEXT, &t.model, "M", "only this model of the configuration", 0, 0},
+		{"windows", 0, CLI_NUMBER, &t.windows, "N", "judged in each replay (default 8640)", 1, 10000000},
+		{"replays", 0, CLI_NUMBER, &t.replays, "R", "of each trial, each with another draw (default 10)", 1, 1000000},
+		{0},
+	};
+	int status;
+
+	t.offline.options = options;
+	status = offline_command(&t.offline, argc, argv);
+	for (size_t i = 0; i < t.n_live; i++)
+		free(t.live[i].flags);
+	free(t.live);
+	free(t.streams);
+	return status;
+}
