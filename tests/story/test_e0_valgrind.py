@@ -24,9 +24,11 @@ def hook():
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, hook):
-    h = Home(tmp_path_factory.mktemp("valgrind"), url=hook.url, extra='commit = "100ms"')
+    h = Home(tmp_path_factory.mktemp("valgrind"), url=hook.url, extra='commit = "100ms"',
+             model_extra=', detectors = { "energy", "mahalanobis", "knn" }')
     h.fit()
-    (h.path / "stream.jsonl").write_bytes(b"".join(sample("stream")))
+    (h.path / "stream.jsonl").write_bytes(b"".join(sample("stream")[:400]))
+    (h.path / "little.jsonl").write_bytes(b"".join(sample("reference")[:600]))
     return h
 
 
@@ -35,9 +37,9 @@ def test_a_command_from_begin_to_end(home, command):
     args = {
         "check": ["-c", home.config], "replay": ["-c", home.config, "--json", home.path / "stream.jsonl"],
         "score": ["-c", home.config, home.path / "stream.jsonl"], "plugin": ["list"],
-        "fit": ["-c", home.config, "--model", MODEL, "--output", home.path / "again.ref", home.path / "reference.jsonl"],
+        "fit": ["-c", home.config, "--model", MODEL, "--output", home.path / "again.ref", home.path / "little.jsonl"],
     }[command]
-    done = subprocess.run(VALGRIND + [OODD, command, *args], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(VALGRIND + [OODD, command, *args], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0 and "==" not in done.stderr, done.stderr[-3000:]
 
 
