@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * oodd eval, streams: alarms against the phases in which something moved. A window belongs to every phase that it shares a moment
  * with; only windows that share none with a shifted phase can raise a false alarm. Beside each delay stands what no detector that
- * keeps the budget can beat by much when it sees the fused p-values alone: log(budget) / KL (Lorden 1971). */
+ * keeps the budget can beat by much when it sees the fused p-values alone: log(budget) / KL (Lorden 1971),
+ * KL being that of the p-values as far as they are smaller than usual: larger ones are no news. */
 #include "command_eval.h"
 
 #include "base/clock.h"
@@ -85,7 +86,7 @@ struct outcome {
 	size_t rows_until;        /* records of the phase before the end of that window */
 	bool known;               /* an earlier cause was latched when it began: what was already known is not said again */
 	double delay_us;          /* from its beginning to the end of that window */
-	double kl;                /* nats a window, of its p-values from the reference's; NaN: cannot be said */
+	double kl;                /* nats a window, of its p-values where they are smaller than the reference's; NaN: cannot be said */
 	double bound;             /* in windows; NaN: they do not differ */
 };
 
@@ -106,30 +107,57 @@ static void phases_settle(struct eval_streams *s)
 		s->phases[i].end_us = s->phases[i + 1].start_us == TIME_NONE ? INT64_MAX : s->phases[i + 1].start_us;
 }
 
-/* KL of the phase's p-values from the reference's, nats a record, less what chance alone adds to it: (k - 1) / 2n for the k bins
- * that the reference expects something in (Miller 1955). */
+struct level {
+	double q, m; /* shares of the phase and of the reference */
+};
+
+/* Shares bin by bin, the smallest p first, into levels whose ratio q / m falls: neighbours that rise are pooled (Barlow et al. 1972).
+ * Returns how many. */
+static size_t levels_make(const int64_t *n, const double *mean, size_t bins, struct level *to)
+{
+	double all = 0, whole = 0;
+	size_t k = 0;
+
+	for (size_t i = 0; i < bins; i++) {
+		all += (double)n[i];
+		whole += mean[i];
+	}
+	for (size_t i = 0; i < bins && all > 0; i++) {
+		to[k++] = (struct level){(double)n[i] / all, mean[i] / whole};
+		while (k > 1 && to[k - 1].q * to[k - 2].m >= to[k - 2].q * to[k - 1].m) {
+			to[k - 2].q += to[k - 1].q;
+			to[k - 2].m += to[k - 1].m;
+			k--;
+		}
+	}
+	return k;
+}
+
+/* Nats a record that the phase's p-values offer to whoever counts only that they are smaller than the reference's: KL of the nearest
+ * shares whose ratio to the reference's falls with p. Less what chance alone adds to it, a half for each further level and record. */
 static double phase_kl(const struct eval_streams *s, const struct eval_phase *p)
 {
 	const struct measure *m = s->p_value;
+	struct level *levels;
 	int64_t *n, all = 0;
-	double kl = 0, bins = 0;
+	double kl = 0;
+	size_t k;
 
 	if (!m || !m->mean)
 		return NAN;
 	n = mem_zero(m->n, sizeof *n);
+	levels = mem_zero(m->n, sizeof *levels);
 	for (size_t i = 0; i < s->n_seen; i++)
 		if (in_phase(p, s->seen[i].time_us) && s->seen[i].bin != SCORED_NO_BIN) {
 			n[s->seen[i].bin - m->first]++;
 			all++;
 		}
-	for (size_t k = 0; k < m->n; k++) {
-		double q = (double)n[k] / (double)all;
-
-		kl += n[k] ? q * log(q / m->mean[k]) : 0;
-		bins += m->mean[k] * (double)all >= 1;
-	}
+	k = levels_make(n, m->mean, m->n_edges + 1, levels);
+	for (size_t i = 0; i < k && k > 1; i++) /* one level is the reference itself */
+		kl += levels[i].q > 0 ? levels[i].q * log(levels[i].q / levels[i].m) : 0;
+	free(levels);
 	free(n);
-	return all ? fmax(kl - fmax(bins - 1, 0) / (2 * (double)all), 0) : (double)NAN;
+	return k ? fmax(kl - (double)(k - 1) / (2 * (double)all), 0) : (double)NAN;
 }
 
 static void outcome_rows(const struct eval_streams *s, const struct eval_phase *p, int64_t window_us, struct outcome *o)
@@ -330,8 +358,8 @@ void eval_streams_text(struct eval_streams *s, struct rate_budget *budget, struc
 			text_phase(to, &s->phases[i], &o, budget->window_us);
 		}
 	buf_text(to, "  in window: the first alarm was in that window of those that hold any of it; records: of it, until that window's end;\n"
-		     "  delay: to that end, in lengths of a window; bound: log(budget) / KL of the fused p-values over the whole phase, in the\n"
-		     "  same; known: an earlier cause was still latched, and nothing new moved\n\nfalse alarms\n");
+		     "  delay: to that end, in lengths of a window; bound: log(budget) / KL of the fused p-values over the whole phase, as far as\n"
+		     "  they are smaller than usual, in the same; known: an earlier cause was still latched, and nothing new moved\n\nfalse alarms\n");
 	text_clean(s, budget, CLEAN_BEFORE, to);
 	text_clean(s, budget, CLEAN_AFTER, to);
 }

@@ -160,8 +160,8 @@ static void text_limits(const struct reference *r, const struct trial *drawn, co
 	buf_format(to, "  - drawn: %zu windows stand for %zu. It shows that the budget is kept while traffic is as those were, not that it will be\n",
 		drawn->last.held_out, drawn->windows);
 	buf_text(to, "  - shuffled: what windows have in common beyond their records is gone; it shows that a reference of this size is enough if traffic is as simple\n");
-	if (span < 2 * (double)budget->per_us / SECOND_US)
-		buf_text(to, "  - in order: shorter than two of the budget's periods; only logs without drift that are as long can show the rate "
+	if ((double)r->n_windows < 2 * exp(budget->log_budget))
+		buf_text(to, "  - in order: fewer windows than the budget allows two alarms in; only logs without drift that are as long can show the rate "
 			     "itself (oodd selftest LOG...)\n");
 	buf_text(to, "  - seasons longer than the reference, and drift inside it\n");
 }
@@ -172,9 +172,9 @@ static void reference_text(const struct reference *r, const struct trial *trials
 	char period[32];
 
 	flags_of(r, &flags);
-	buf_format(to, "%s %s: %zu null windows of %s and %zu of calibration; budget %g per %s\n", r->model, r->version, r->n_windows,
+	buf_format(to, "%s %s: %zu null windows of %s and %zu of calibration; budget %g per %s, kept as 1 in %.0f windows\n", r->model, r->version, r->n_windows,
 		rate_duration((double)r->window_us / SECOND_US, period, sizeof period), r->n_others, budget->false_alarms,
-		rate_duration((double)budget->per_us / SECOND_US, (char[32]){0}, 32));
+		rate_duration((double)budget->per_us / SECOND_US, (char[32]){0}, 32), exp(budget->log_budget));
 	text_flags(&flags, r->flag_rate, "in the null windows, which no step of fitting has seen", to);
 	text_detectors(r, to);
 	buf_text(to, "false alarms\n");

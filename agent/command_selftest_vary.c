@@ -30,6 +30,7 @@ static void windows_free(struct reference_window *w, size_t n)
 void varied_open(struct varied *v, const struct reference *r)
 {
 	*v = (struct varied){.r = *r, .of = r};
+	v->r.season_why = NULL;
 	v->r.windows = windows_copy(r->windows, r->n_windows);
 	v->r.others = windows_copy(r->others, r->n_others);
 	v->r.measures = mem_alloc((r->n_measures + 1) * sizeof *v->r.measures);
@@ -172,6 +173,8 @@ static void base_deal(const struct deck *d, struct reference *r, size_t i, uint6
 /* A reference made of drawn records, learned from anew: mean and why of its measures are its own. */
 static void reference_deal(const struct deck *d, const struct judge_options *options, uint64_t seed, int64_t times, struct varied *v)
 {
+	struct judge_options timeless = *options;
+
 	varied_open(v, d->r);
 	for (size_t i = 0; i < v->r.n_windows; i++) {
 		window_deal(d, &d->r->windows[i], seed, i, times, v->r.windows[i].v);
@@ -186,7 +189,8 @@ static void reference_deal(const struct deck *d, const struct judge_options *opt
 		v->r.measures[i].why = NULL;
 		base_deal(d, &v->r, i, seed, times);
 	}
-	judge_learn(&v->r, options);
+	timeless.season = SEASON_NONE;
+	judge_learn(&v->r, &timeless);
 }
 
 static void learned_free(struct varied *v)
@@ -195,6 +199,7 @@ static void learned_free(struct varied *v)
 		free(v->r.measures[i].mean);
 		free(v->r.measures[i].why);
 	}
+	free(v->r.season_why);
 }
 
 static void live_judge(struct judge *j, const struct deck *d, uint64_t seed, uint64_t at, int64_t times, struct window *w,

@@ -46,6 +46,7 @@ struct model_config {
 	int64_t per_us;          /* .. per this */
 	double flag;             /* 0 < flag < 1 */
 	bool strict;             /* .. and at most that share, for the calibration records at hand */
+	int season;              /* enum season (model/season.h) */
 	double smallest_effect;  /* PSI below which nothing pages */
 	double fit_share[4];     /* fit, cal-A, cal-B, null; sum to 1 */
 	int64_t samples;         /* odd records kept per window */

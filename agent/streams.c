@@ -36,6 +36,7 @@ struct judge_options judge_options_of(const struct model_config *m)
 	o.per_us = m->per_us;
 	o.window_us = m->window_us;
 	o.smallest_effect = m->smallest_effect;
+	o.season = (enum season)m->season;
 	return o;
 }
 

@@ -164,8 +164,9 @@ static void bin_words(const struct measure *m, size_t bin, const double *q, char
 		percent(q[bin], two, sizeof two));
 }
 
-static void words(
-	const struct measure *m, const int64_t *v, const double *q, double n, struct finding *to)
+/* True when it is the mean of a number that is told. */
+static bool words(const struct measure *m, double centre, const int64_t *v, const double *q, double n,
+	struct finding *to)
 {
 	size_t bin = telling_bin(m, q, n);
 	double after = mean_after(m, v);
@@ -174,20 +175,38 @@ static void words(
 	bin_words(m, bin, q, share, sizeof share);
 	if (m->kind == MEASURE_NUMERIC && !isnan(after) && bin != m->missing &&
 		bin != m->mistyped) {
-		to->before = m->centre;
+		to->before = centre;
 		to->after = after;
-		snprintf(to->change, sizeof to->change, "mean %.4g -> %.4g (%s)", m->centre, after,
+		snprintf(to->change, sizeof to->change, "mean %.4g -> %.4g (%s)", centre, after,
 			share);
-	} else {
-		to->before = m->mean[bin];
-		to->after = q[bin];
-		snprintf(to->change, sizeof to->change, "%s", share);
+		return true;
 	}
+	to->before = m->mean[bin];
+	to->after = q[bin];
+	snprintf(to->change, sizeof to->change, "%s", share);
+	return false;
 }
 
-double effect_fill(const struct measure *m, const int64_t *v, double *q, struct finding *to)
+/* ", normal for Monday 09:00: 12 %". */
+static void when_words(const char *when, bool share, struct finding *to)
+{
+	size_t n = strlen(to->change);
+	char number[32];
+
+	if (!when[0])
+		return;
+	if (share)
+		percent(to->before, number, sizeof number);
+	else
+		snprintf(number, sizeof number, "%.4g", to->before);
+	snprintf(to->change + n, sizeof to->change - n, ", normal for %s: %s", when, number);
+}
+
+double effect_fill(const struct measure *m, double centre, const char *when, const int64_t *v,
+	double *q, struct finding *to)
 {
 	double n = (double)divergence_shares(v + m->first, m->n, q);
+	bool mean = false;
 
 	to->psi = to->ks = to->w1 = to->js = to->before = to->after = NAN;
 	if (n == 0 || !m->mean)
@@ -196,7 +215,8 @@ double effect_fill(const struct measure *m, const int64_t *v, double *q, struct 
 	if (m->kind == MEASURE_P_VALUE)
 		p_value_words(m, q, to);
 	else
-		words(m, v, q, n, to);
+		mean = words(m, centre, v, q, n, to);
+	when_words(when, !mean, to);
 	return fmax(0, steady_psi(m, q, n) - chance_psi(m, n));
 }
 

@@ -8,10 +8,11 @@
 #include "model/signal.h"
 #include "model/window.h"
 
-/* psi, ks, w1, js, before, after, change of a window's counts against the reference. n: the whole
- * vector. q: m->n doubles of scratch, left holding the shares. Returns PSI less what chance alone
+/* psi, ks, w1, js, before, after, change of a window's counts against m->mean, and of a number's mean against `centre`;
+ * `when` is of which time of the season they are usual, "" of any. n: the whole vector. q: m->n doubles of scratch, left holding the shares. Returns PSI less what chance alone
  * gives windows of this size. */
-double effect_fill(const struct measure *m, const int64_t *v, double *q, struct finding *to);
+double effect_fill(const struct measure *m, double centre, const char *when, const int64_t *v,
+	double *q, struct finding *to);
 /* PSI between the reference and a level (m->n shares): no chance in it that matters. */
 double effect_of_level(const struct measure *m, const double *level);
 /* PSI to 0..4: the table in README.md. */

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "judge/caution.h"
 #include "judge/effect.h"
+#include "judge/season.h"
 #include "judge/track.h"
 #include "model/pack.h"
 #include "stats/evidence.h"
@@ -34,6 +35,8 @@ struct judge {
 	struct judge_options options;
 	double log_budget;
 	struct track *tracks;
+	struct season_table *seasons; /* of each measure */
+	size_t bucket;                /* of the season, of the window at hand */
 	double *log_weight; /* of each measure; -INFINITY when it is not judged */
 	double *q;          /* scratch: as wide as the widest measure */
 	size_t *order; /* scratch, one for each measure, as are the next: measures by weighted log_m
@@ -76,8 +79,10 @@ struct judge *judge_open(const struct reference *r, const struct judge_options *
 	*j = (struct judge){.r = r, .options = *options, .fresh_window = -1};
 	j->log_budget = log_budget(options, options->window_us ? options->window_us : r->window_us);
 	j->tracks = mem_zero(r->n_measures + 1, sizeof *j->tracks);
+	j->seasons = mem_zero(r->n_measures + 1, sizeof *j->seasons);
 	for (size_t i = 0; i < r->n_measures; i++) {
 		track_open(&j->tracks[i], &r->measures[i], options->smallest_effect);
+		season_table_make(&j->seasons[i], r, &r->measures[i]);
 		widest = r->measures[i].n > widest ? r->measures[i].n : widest;
 	}
 	j->q = mem_alloc(widest * sizeof *j->q);
@@ -96,9 +101,12 @@ void judge_close(struct judge *j)
 {
 	if (!j)
 		return;
-	for (size_t i = 0; i < j->r->n_measures; i++)
+	for (size_t i = 0; i < j->r->n_measures; i++) {
 		track_done(&j->tracks[i]);
+		season_table_done(&j->seasons[i]);
+	}
 	free(j->tracks);
+	free(j->seasons);
 	free(j->q);
 	free(j->log_weight);
 	free(j->order);
@@ -201,7 +209,10 @@ static bool step_all(struct judge *j, const struct window *w)
 
 	for (size_t i = 0; i < j->r->n_measures; i++) {
 		struct track *t = &j->tracks[i];
-		j->log_e[i] = track_step(t, w->v + t->m->first, j->window, &resolved);
+		const struct season_table *s = &j->seasons[i];
+		j->log_e[i] = track_step(t, w->v + t->m->first,
+			s->n_buckets ? s->factor + j->bucket * t->m->n : NULL, j->window,
+			&resolved);
 	}
 	return before && !any_latched(j);
 }
@@ -222,10 +233,26 @@ static void detectable_words(const struct judge *j, size_t i, int64_t n, struct 
 			"not enough data: %lld records could show no shift", (long long)n);
 }
 
+/* The mean of the bucket into `now`, its name into `when`; returns the usual mean of a number. */
+static double usual_centre(
+	const struct judge *j, size_t i, struct measure *now, char *when, size_t n)
+{
+	const struct season_table *s = &j->seasons[i];
+
+	when[0] = 0;
+	if (s->n_buckets == 0)
+		return now->centre;
+	season_bucket_words((enum season)j->r->season, j->bucket, when, n);
+	now->mean = s->mean + j->bucket * now->n;
+	return s->centre[j->bucket];
+}
+
 static void finding_fill(
 	struct judge *j, size_t i, const struct window *w, bool judged, struct finding *to)
 {
 	const struct track *t = &j->tracks[i];
+	struct measure now = *t->m; /* as is usual at this time; borrows all it points to */
+	char when[40];
 	double psi;
 
 	*to = (struct finding){.name = t->m->name,
@@ -235,9 +262,9 @@ static void finding_fill(
 		.moved = track_latched(t) || j->moved[i],
 		.log_e = j->log_e[i]};
 	to->log_m = j->log_m[i];
-	psi = effect_fill(t->m, w->v, j->q, to);
+	psi = effect_fill(&now, usual_centre(j, i, &now, when, sizeof when), when, w->v, j->q, to);
 	if (t->state == TRACK_KNOWN)
-		psi = effect_of_level(t->m, t->known.mean);
+		psi = effect_of_level(t->m, t->known.own);
 	if (t->m->judged)
 		to->severity =
 			effect_severity(psi, caution_smallest(t->m, j->options.smallest_effect));
@@ -308,9 +335,11 @@ static void signal_begin(const struct judge *j, const struct window *w, struct s
 void judge_window(struct judge *j, const struct window *w, struct signal *ret)
 {
 	bool judged = !w->cut, resolved = false;
+	enum season season = (enum season)j->r->season;
 
 	assert(w->width == j->r->width);
 	signal_begin(j, w, ret);
+	j->bucket = season_bucket(season, w->start_us, j->r->window_us, NULL);
 	memset(j->log_e, 0, j->r->n_measures * sizeof *j->log_e);
 	memset(j->moved, 0, j->r->n_measures * sizeof *j->moved);
 	if (judged)

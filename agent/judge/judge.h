@@ -22,15 +22,17 @@ struct judge_options {
 	int64_t window_us;   /* 0: the reference's */
 	double least_budget; /* in windows: however many alarms are allowed, none on evidence weaker
 				than this to one */
+	enum season season;     /* to learn; what was learned stands in the reference */
 	double smallest_effect; /* PSI; smaller shifts never page; of p-values a quarter of it */
 };
 #define JUDGE_OPTIONS                                                                              \
 	((struct judge_options){.false_alarms = 1,                                                 \
 		.per_us = INT64_C(30) * 86400 * 1000000,                                           \
 		.least_budget = 1000,                                                              \
+		.season = SEASON_AUTO,                                                             \
 		.smallest_effect = .01})
 
-/* Fill what struct measure says is learned (mean, kappa, tolerance, n_*, memory, judged, why) from
+/* Fill what struct measure says is learned (mean, kappa, tolerance, n_*, memory, season_prior, judged, why), and the season, from
  * r->windows, r->others and the measures' base counts (NULL: the windows' own sum). Fails on
  * nothing: what cannot be judged says why. */
 void judge_learn(struct reference *r, const struct judge_options *options);

@@ -13,15 +13,9 @@
 #include "base/mem.h"
 #include "judge/caution.h"
 #include "judge/learn.h"
+#include "judge/season.h"
 #include "stats/evidence.h"
 #include "stats/special.h"
-
-/* Windows that a measure is learned from, oldest first. */
-struct lesson {
-	const int64_t **counts;
-	size_t n;
-	double records; /* of the average window */
-};
 
 static int by_start(const void *a, const void *b)
 {
@@ -44,11 +38,12 @@ static size_t windows_of(
 }
 
 /* A feature that a window never held has nothing to say there. */
-static struct lesson lesson_make(const struct reference *r, const struct measure *m)
+struct lesson lesson_make(const struct reference *r, const struct measure *m)
 {
 	size_t room = r->n_windows + r->n_others + 1;
 	const struct reference_window **windows = mem_alloc(room * sizeof *windows);
-	struct lesson l = {.counts = mem_alloc(room * sizeof *l.counts)};
+	struct lesson l = {.counts = mem_alloc(room * sizeof *l.counts),
+		.start_us = mem_alloc(room * sizeof *l.start_us)};
 	size_t n = windows_of(r, m, windows);
 
 	for (size_t i = 0; i < n; i++) {
@@ -58,12 +53,19 @@ static struct lesson lesson_make(const struct reference *r, const struct measure
 			all += counts[k];
 		if (all == 0)
 			continue;
+		l.start_us[l.n] = windows[i]->start_us;
 		l.counts[l.n++] = counts;
 		l.records += (double)all;
 	}
 	l.records = l.n ? l.records / (double)l.n : 0;
 	free(windows);
 	return l;
+}
+
+void lesson_done(struct lesson *l)
+{
+	free(l->counts);
+	free(l->start_us);
 }
 
 /* p-values of new records, given the cal-B scores they were ranked among, are spread as
@@ -156,21 +158,37 @@ static void measure_learn(const struct reference *r, struct measure *m, const st
 	struct evidence_prior prior, const struct judge_options *options, double *ret_best)
 {
 	struct evidence_windows w = {l->counts, l->n, m->n};
-	double low, best;
+	double low, best, *means = mem_alloc((l->n + 1) * m->n * sizeof *means);
+	bool seasonal = r->season != SEASON_NONE && m->season_prior > 0;
 
-	mean_make(r, m, l);
 	m->n_windows = l->n;
 	m->kappa = 1;
 	m->memory = 1;
 	if (l->n > 0) {
-		evidence_kappa(&w, m->kind == MEASURE_P_VALUE ? NULL : m->base,
-			fmax(m->n_records, 1), prior, CAUTION_DROP, &best, &low);
+		season_means(l, m, (enum season)r->season, r->window_us,
+			m->kind == MEASURE_P_VALUE ? NULL : m->base, m->season_prior, means);
+		evidence_kappa(&w, means, fmax(m->n_records, 1), prior, CAUTION_DROP, &best, &low);
 		m->kappa = fmax(low, best / CAUTION_MOST_DISCOUNT);
-		m->memory = evidence_memory(&w, CAUTION_MEMORY_Z);
+		m->memory = evidence_memory(&w, seasonal ? means : NULL, CAUTION_MEMORY_Z);
 		*ret_best = log(best);
 	}
+	free(means);
 	tolerance_make(m, l, options);
 	verdict_make(m);
+}
+
+/* Where nothing but the shrinkage is left of a measure once its season is known (a calendar's own fields), it may still be
+ * judged without. */
+static void learn_anyway(const struct reference *r, struct measure *m, const struct lesson *l,
+	struct evidence_prior prior, const struct judge_options *options)
+{
+	double ignored;
+
+	measure_learn(r, m, l, prior, options, &ignored);
+	if (m->judged || m->season_prior == 0)
+		return;
+	m->season_prior = 0;
+	measure_learn(r, m, l, prior, options, &ignored);
 }
 
 static int by_value(const void *a, const void *b)
@@ -191,19 +209,23 @@ static struct evidence_prior usual(double *best, size_t n)
 void judge_learn(struct reference *r, const struct judge_options *options)
 {
 	struct lesson *lessons = mem_alloc((r->n_measures + 1) * sizeof *lessons);
-	double *best = mem_alloc((r->n_measures + 1) * sizeof *best), ignored;
+	double *best = mem_alloc((r->n_measures + 1) * sizeof *best);
 	struct evidence_prior prior = {0, INFINITY};
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->n_measures; i++) {
 		lessons[i] = lesson_make(r, &r->measures[i]);
+		mean_make(r, &r->measures[i], &lessons[i]);
+	}
+	season_learn(r, lessons, options->season);
+	for (size_t i = 0; i < r->n_measures; i++) {
 		measure_learn(r, &r->measures[i], &lessons[i], prior, options, &best[n]);
 		n += lessons[i].n > 0 && bins_used(&r->measures[i]) > 1;
 	}
 	prior = usual(best, n);
 	for (size_t i = 0; i < r->n_measures; i++) {
-		measure_learn(r, &r->measures[i], &lessons[i], prior, options, &ignored);
-		free(lessons[i].counts);
+		learn_anyway(r, &r->measures[i], &lessons[i], prior, options);
+		lesson_done(&lessons[i]);
 	}
 	free(lessons);
 	free(best);

@@ -85,19 +85,28 @@ static void add_tilts(struct null *null, const struct measure *m)
 			add_tilt(null, m, tilt_shares[s], tilts[i]);
 }
 
+/* True when it lies in the null. */
+static bool bin_make(const struct null *null, struct alternative *it)
+{
+	double at = null->mean[it->which], to = at + it->swell * (1 - at);
+	double m[2] = {at, 1 - at}, a[2] = {to, 1 - to}, near[2];
+	bool inside = evidence_nearest(m, a, null->fixed_radius, 2, near) == 1;
+
+	it->share = to;
+	it->null_share = near[0];
+	it->empty = log1p(-to) - log1p(-near[0]);
+	return inside;
+}
+
 static void add_bin(struct null *null, size_t bin, double share, double weight)
 {
-	double at = null->mean[bin], to = at + share * (1 - at);
-	double m[2] = {at, 1 - at}, a[2] = {to, 1 - to}, near[2];
 	struct alternative *it = add(null, weight);
 
 	it->kind = ALTERNATIVE_BIN;
 	it->which = bin;
-	it->share = to;
-	if (evidence_nearest(m, a, null->fixed_radius, 2, near) == 1)
+	it->swell = share;
+	if (bin_make(null, it))
 		drop_last(null);
-	it->null_share = near[0];
-	it->empty = log1p(-to) - log1p(-near[0]);
 }
 
 static void add_bins(struct null *null, const struct measure *m, double weight)
@@ -146,13 +155,34 @@ void null_make(struct null *null, const struct measure *m, const double *mean, d
 	double tolerance, double fixed_radius)
 {
 	*null = (struct null){.kappa = kappa, .tolerance = tolerance, .fixed_radius = fixed_radius};
-	null->mean = mem_alloc(m->n * sizeof *null->mean);
+	null->mean = mem_alloc(2 * m->n * sizeof *null->mean);
+	null->own = null->mean + m->n;
 	memcpy(null->mean, mean, m->n * sizeof *mean);
+	memcpy(null->own, mean, m->n * sizeof *mean);
 	if (m->kind == MEASURE_P_VALUE)
 		add_tilts(null, m);
 	else
 		add_general(null, m);
 	weights_even(null);
+}
+
+void null_season(double *x, const double *factor, size_t k)
+{
+	double all = 0;
+
+	for (size_t i = 0; i < k; i++)
+		all += x[i] *= factor[i];
+	for (size_t i = 0; i < k; i++)
+		x[i] /= all;
+}
+
+void null_shift(struct null *null, const struct measure *m, const double *factor)
+{
+	memcpy(null->mean, null->own, m->n * sizeof *null->mean);
+	null_season(null->mean, factor, m->n);
+	for (size_t i = 0; i < null->n_alternatives; i++)
+		if (null->alternatives[i].kind == ALTERNATIVE_BIN)
+			bin_make(null, &null->alternatives[i]);
 }
 
 void null_done(struct null *null)
@@ -175,7 +205,7 @@ double null_predict(const struct null *null, const double *live, size_t k, doubl
 	for (size_t i = 0; i < k; i++)
 		all += live[i];
 	for (size_t i = 0; i < k; i++)
-		to[i] = (prior * null->mean[i] + live[i]) / all;
+		to[i] = (prior * null->own[i] + live[i]) / all;
 	return 1 / (1 / (null->kappa + 1) + 1 / (all + 1)) - 1;
 }
 

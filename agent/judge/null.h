@@ -11,6 +11,10 @@ extern const double recent_rates[TRACK_RECENTS];
 /* mean is copied. */
 void null_make(struct null *null, const struct measure *m, const double *mean, double kappa,
 	double tolerance, double fixed_radius);
+/* The mean as it is in a season's bucket: the null's own times `factor` (k of them). */
+void null_shift(struct null *null, const struct measure *m, const double *factor);
+/* x times factor, summing to 1 again. */
+void null_season(double *x, const double *factor, size_t k);
 void null_done(struct null *null);
 
 /* So many records, in independent ones, are behind the mean along one direction; but no more than

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "judge/learn.h"
@@ -76,6 +77,7 @@ static int64_t *base_without(const struct measure *m, const struct reference_win
 static void half_open(struct half *h, const struct reference *r)
 {
 	h->r = *r;
+	h->r.season_why = NULL;
 	h->held = mem_alloc((r->n_windows + r->n_others + 1) * sizeof *h->held);
 	h->r.windows = mem_alloc((r->n_windows + 1) * sizeof *h->r.windows);
 }
@@ -122,6 +124,7 @@ static void half_done(struct half *h)
 		free(h->r.measures[i].why);
 		free(h->r.measures[i].base);
 	}
+	free(h->r.season_why);
 	free(h->r.measures);
 	free(h->r.windows);
 	free(h->held);
@@ -148,14 +151,32 @@ static void judge_one(struct judge *j, const struct reference_window *from, int6
 	signal_done(&s);
 }
 
+/* The kind of season is taken over; how strong it is, and all else, is learned anew. */
+static void relearn(
+	struct reference *half, const struct reference *whole, const struct judge_options *options)
+{
+	struct judge_options o = *options;
+
+	o.season = (enum season)whole->season;
+	judge_learn(half, &o);
+}
+
+#define WEEK_US (INT64_C(7) * 86400 * SECOND_US)
+/* The same time of the week (so of every season) in the i-th week. */
+static int64_t same_time(int64_t start_us, int64_t i)
+{
+	return i * WEEK_US + (start_us % WEEK_US + WEEK_US) % WEEK_US;
+}
+
 static void replay(const struct half *h, const struct judge_options *options, uint64_t seed,
 	struct judge_selftest *ret)
 {
 	struct judge *j = judge_open(&h->r, options);
 
-	for (size_t i = 0; i < ret->n_windows && h->n_held; i++)
-		judge_one(j, &h->held[draw(seed, i) % h->n_held], (int64_t)i * h->r.window_us,
-			h->r.window_us, ret);
+	for (size_t i = 0; i < ret->n_windows && h->n_held; i++) {
+		const struct reference_window *from = &h->held[draw(seed, i) % h->n_held];
+		judge_one(j, from, same_time(from->start_us, (int64_t)i), h->r.window_us, ret);
+	}
 	judge_close(j);
 }
 
@@ -176,7 +197,7 @@ void judge_selftest(const struct reference *r, const struct judge_options *optio
 	*ret = (struct judge_selftest){
 		.n_windows = n_windows, .n_measures = r->n_measures, .highest_log_m = -INFINITY};
 	half_make(&h, r, seed);
-	judge_learn(&h.r, options);
+	relearn(&h.r, r, options);
 	learn_allow(&h.r, h.held, h.n_held);
 	ret->learned_from = h.r.n_windows;
 	ret->held_out = h.n_held;
@@ -194,7 +215,7 @@ static void replay_block(const struct reference *r, const struct judge_options *
 	size_t blind;
 
 	half_block(&h, r, from, to);
-	judge_learn(&h.r, options);
+	relearn(&h.r, r, options);
 	blind = unjudged(&h.r);
 	ret->n_unjudged_measures =
 		blind > ret->n_unjudged_measures ? blind : ret->n_unjudged_measures;

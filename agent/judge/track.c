@@ -105,13 +105,23 @@ static int64_t records_of(const int64_t *n, size_t k)
 	return sum;
 }
 
-/* to = keep * to + the window, in independent records. */
-static void fade_in(double *to, double keep, const int64_t *n, size_t k, double kappa)
+/* to = keep * to + the window, in independent records, as it would be without the season. */
+static void fade_in(const struct track *t, double *to, double keep, const int64_t *n, double kappa)
 {
-	double all = (double)records_of(n, k), each = null_independent(kappa, all) / all;
+	size_t k = t->m->n;
+	double all = (double)records_of(n, k), plain = all, worth = null_independent(kappa, all);
 
+	for (size_t i = 0; i < k && t->factor; i++)
+		plain += (double)n[i] * (1 / t->factor[i] - 1);
 	for (size_t i = 0; i < k; i++)
-		to[i] = keep * to[i] + each * (double)n[i];
+		to[i] = keep * to[i] +
+			worth / plain * (double)n[i] / (t->factor ? t->factor[i] : 1);
+}
+
+static void in_season(const struct track *t, double *shares)
+{
+	if (t->factor)
+		null_season(shares, t->factor, t->m->n);
 }
 
 /* The mean of the null nearest to the window itself: none of the null explains it better. */
@@ -159,9 +169,11 @@ static void see(struct track *t, const struct null *null, const int64_t *n, stru
 			     : best_of_null(t, null, n);
 	seen->normal = t->work[1 + TRACK_RECENTS];
 	seen->kappa = null_predict(null, t->live, t->m->n, t->work[1 + TRACK_RECENTS]);
+	in_season(t, t->work[1 + TRACK_RECENTS]);
 	for (size_t i = 0; i < TRACK_RECENTS; i++) {
 		seen->recent[i] = t->work[1 + i];
-		seen->moved[i] = null_shares(t->recent[i], null->mean, t->m->n, seen->recent[i]);
+		seen->moved[i] = null_shares(t->recent[i], null->own, t->m->n, seen->recent[i]);
+		in_season(t, seen->recent[i]);
 	}
 }
 
@@ -192,7 +204,7 @@ static void live_add(struct track *t, const int64_t *n)
 	size_t k = t->m->n;
 	double most = null_prior(null), all;
 
-	fade_in(t->live, 1, n, k, null->kappa * t->m->memory);
+	fade_in(t, t->live, 1, n, null->kappa / t->m->memory);
 	all = sum_of(t->live, k);
 	for (size_t i = 0; i < k && all > most; i++)
 		t->live[i] *= most / all;
@@ -203,7 +215,8 @@ static double normal_again(struct track *t, const int64_t *n)
 {
 	size_t k = t->m->n;
 
-	null_shares(t->level, t->calm.mean, k, t->work[1]);
+	null_shares(t->level, t->calm.own, k, t->work[1]);
+	in_season(t, t->work[1]);
 	evidence_nearest(t->calm.mean, t->work[1], t->calm.fixed_radius, k, t->work[0]);
 	return (evidence_dm(t->calm.kappa, t->work[0], n, k) -
 		       evidence_dm(t->calm.kappa, t->work[1], n, k)) /
@@ -216,8 +229,8 @@ static void know(struct track *t)
 	size_t k = t->m->n;
 	double apart, least, records = sum_of(t->level, k);
 
-	null_shares(t->level, t->calm.mean, k, t->work[1]);
-	apart = evidence_kl(t->calm.mean, t->work[1], k);
+	null_shares(t->level, t->calm.own, k, t->work[1]);
+	apart = evidence_kl(t->calm.own, t->work[1], k);
 	least = fmax(NEWS_LEAST, NEWS_SHARE * apart);
 	null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2,
 		fmax(least, caution_radius(k, records) / CAUTION_STRETCH),
@@ -230,13 +243,6 @@ static void know(struct track *t)
 		memset(t->recent[i], 0, k * sizeof *t->recent[i]);
 }
 
-double track_level(const struct track *t, size_t bin)
-{
-	double all = sum_of(t->level, t->m->n), prior = (double)t->m->n;
-
-	return (t->level[bin] + prior * t->calm.mean[bin]) / (all + prior);
-}
-
 /* A latched measure: is it back, or does it move on? */
 static bool back_to_normal(struct track *t, const int64_t *n, double log_e)
 {
@@ -247,7 +253,7 @@ static bool back_to_normal(struct track *t, const int64_t *n, double log_e)
 	if (t->back >= BACK_LOG)
 		return true;
 	if (t->state == TRACK_SETTLING && normal < 1) {
-		fade_in(t->level, 1, n, t->m->n, t->calm.kappa);
+		fade_in(t, t->level, 1, n, t->calm.kappa);
 		t->n_level++;
 	}
 	return false;
@@ -263,19 +269,32 @@ static void date_rise(struct track *t, double before, int64_t window)
 		t->rising = window + 1;
 }
 
-double track_step(struct track *t, const int64_t *n, int64_t window, bool *ret_resolved)
+/* The nulls as they are at this time of the season. */
+static void season_set(struct track *t, const double *factor)
+{
+	t->factor = factor;
+	if (!factor)
+		return;
+	null_shift(&t->calm, t->m, factor);
+	if (t->state == TRACK_KNOWN)
+		null_shift(&t->known, t->m, factor);
+}
+
+double track_step(struct track *t, const int64_t *n, const double *factor, int64_t window,
+	bool *ret_resolved)
 {
 	double log_e = 0, before = track_log_m(t);
 
 	*ret_resolved = false;
 	if (!t->m->judged || records_of(n, t->m->n) == 0)
 		return 0;
+	season_set(t, factor);
 	if (t->state != TRACK_SETTLING)
 		log_e = detect(t, n);
 	if (t->state != TRACK_SETTLING && t->m->kind == MEASURE_P_VALUE)
 		live_add(t, n);
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
-		fade_in(t->recent[i], 1 - recent_rates[i], n, t->m->n, t->calm.kappa);
+		fade_in(t, t->recent[i], 1 - recent_rates[i], n, t->calm.kappa);
 	if (track_latched(t)) {
 		*ret_resolved = back_to_normal(t, n, log_e);
 		if (*ret_resolved)
@@ -294,7 +313,7 @@ void track_latch(struct track *t, const int64_t *n, int64_t start_us)
 	track_reset(t);
 	t->state = TRACK_SETTLING;
 	t->latched_us = since;
-	fade_in(t->level, 1, n, t->m->n, t->calm.kappa);
+	fade_in(t, t->level, 1, n, t->calm.kappa);
 	t->n_level = 1;
 }
 
@@ -310,7 +329,7 @@ void track_pack(const struct track *t, struct buf *to)
 	pack_real(to, t->back);
 	pack_reals(to, t->e_detector, TRACK_MOST_ALTERNATIVES);
 	pack_reals(to, t->level, k);
-	pack_reals(to, t->known.mean, t->state == TRACK_KNOWN ? k : 0);
+	pack_reals(to, t->known.own, t->state == TRACK_KNOWN ? k : 0);
 	pack_real(to, t->known.tolerance);
 	pack_real(to, t->known.fixed_radius);
 	pack_int(to, t->stale);

@@ -29,15 +29,16 @@ struct alternative {
 	enum { ALTERNATIVE_LOOSE, ALTERNATIVE_RECENT, ALTERNATIVE_BIN, ALTERNATIVE_TILT } kind;
 	double weight; /* of its e-detector in the measure's average; they sum to 1 */
 	double kappa;  /* LOOSE: windows vary more, around the same mean */
-	size_t which;  /* RECENT: which memory; BIN: which bin swells */
-	double share, null_share,
+	size_t which;  /* RECENT: which memory; BIN: which bin swells, by `swell` of the rest */
+	double swell, share, null_share,
 		empty; /* BIN: to this much; nearest null; log of the ratio of what is left */
 	double *mean;  /* TILT: `share` of the records is of this kind (k shares) */
 };
 
 /* What counts as nothing new. */
 struct null {
-	double *mean; /* k shares */
+	double *mean; /* k shares, in the season's bucket of the last window ... */
+	double *own;  /* ... and the year round; the same where there is no season */
 	double kappa, tolerance, fixed_radius;
 	struct alternative alternatives[TRACK_MOST_ALTERNATIVES];
 	size_t n_alternatives;
@@ -47,6 +48,8 @@ enum track_state { TRACK_CALM, TRACK_SETTLING, TRACK_KNOWN };
 
 struct track {
 	const struct measure *m;
+	const double *factor; /* k: of the last window's bucket over the year's mean; NULL: no season. What follows is as it
+				 would be without the season */
 	struct null calm, known; /* against the reference; against the known level (made when it has
 				    settled) */
 	enum track_state state;
@@ -68,15 +71,15 @@ struct track {
 void track_open(struct track *t, const struct measure *m, double smallest_effect);
 void track_done(struct track *t);
 
-/* Counts of a window (k of them), the `window`-th of the stream. Returns the log e-value of this
+/* Counts of a window (k of them), the `window`-th of the stream; factor (k, borrowed until the next call) is what the
+ * season makes of the mean, or NULL. Returns the log e-value of this
  * window; moves M. *ret_resolved: a latched measure has just come back to normal. */
-double track_step(struct track *t, const int64_t *n, int64_t window, bool *ret_resolved);
+double track_step(struct track *t, const int64_t *n, const double *factor, int64_t window,
+	bool *ret_resolved);
 /* log M: of the weighted average of its e-detectors; -INFINITY at first and while settling. */
 double track_log_m(const struct track *t);
 /* It has moved, in this window: known from now on. */
 void track_latch(struct track *t, const int64_t *n, int64_t start_us);
-/* Mean share of bin b since it was latched; only while latched. */
-double track_level(const struct track *t, size_t bin);
 static inline bool track_latched(const struct track *t)
 {
 	return t->state != TRACK_CALM;

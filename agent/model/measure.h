@@ -62,6 +62,7 @@ struct measure {
 	double n_effective;      /* the same, after the design effect */
 	size_t n_windows;        /* windows behind kappa */
 	double memory;           /* autocorrelation time of those windows, >= 1: evidence counts for one part in so many */
+	double season_prior;     /* in a season's bucket a bin's share is (seen + this) / (expected + this) of `mean`; 0: no season */
 	bool judged;             /* false: too little data; then `why` says what is missing */
 	char *why;               /* NULL when judged */
 };

@@ -90,6 +90,7 @@ void reference_close(struct reference *r)
 	free(r->model);
 	free(r->version);
 	free(r->made_by);
+	free(r->season_why);
 	texts_done(r->logs, r->n_logs);
 	texts_done(r->classes, r->n_classes);
 	texts_done(r->numeric, r->n_numeric);

@@ -8,12 +8,13 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "model/measure.h"
+#include "model/season.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define REFERENCE_FORMAT 1
+#define REFERENCE_FORMAT 2
 
 /* Scores of the reference in rising order, thinned: exact in the upper tail. p-value of s: share of scores >= s. */
 struct score_table {
@@ -106,6 +107,10 @@ struct reference {
 	struct reference_window *others;  /* of cal-A and cal-B, oldest first: as good as null windows for every measure but the
 	                                   * p-values, whose tables were made from these very records */
 	size_t n_others;
+
+	/* Learned by judge_learn: measures with a season_prior are compared with the windows above of the same bucket. */
+	size_t season;        /* enum season, but AUTO */
+	char *season_why;     /* NULL, or why there is none although one was asked for or looked for */
 };
 
 struct reference *reference_new(void);

@@ -31,6 +31,8 @@ static int provenance_check(const struct reference *r, struct error *e)
 		return NO("flag rate %g, expected one between 0 and 1", r->flag_rate);
 	if (r->window_us <= 0)
 		return NO("window of %lld microseconds", (long long)r->window_us);
+	if (r->season >= SEASON_KINDS || season_bucket_us((enum season)r->season) < r->window_us)
+		return NO("season %zu does not fit its windows", r->season);
 	if (r->n_fit < 0 || r->n_cal_a < 0 || r->n_cal_b < 0 || r->n_null < 0)
 		return NO("a part with a negative number of records");
 	return texts_check(r->logs, r->n_logs, "log", e);
@@ -174,7 +176,8 @@ static bool base_fits(const struct measure *m)
 
 static bool learned_fits(const struct measure *m)
 {
-	double all[] = {m->kappa, m->tolerance, m->n_records, m->n_effective, m->memory};
+	double all[] = {m->kappa, m->tolerance, m->n_records, m->n_effective, m->memory,
+		m->season_prior};
 
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		if (!(isfinite(all[i]) && all[i] >= 0.0))

@@ -97,6 +97,7 @@ static const struct field measure_fields[] = {
 	{"n_effective", REAL, AT(n_effective), 0, 0, NULL},
 	{"n_windows", SIZE, AT(n_windows), 0, 0, NULL},
 	{"memory", REAL, AT(memory), 0, 0, NULL},
+	{"season_prior", REAL, AT(season_prior), 0, 0, NULL},
 	{"judged", TRUTH, AT(judged), 0, 0, NULL},
 	{"why", TEXT, AT(why), 0, 0, NULL},
 };
@@ -133,6 +134,8 @@ static const struct field reference_fields[] = {
 	{"width", SIZE, AT(width), 0, 0, NULL},
 	{"windows", STRUCTS, AT(windows), AT(n_windows), 0, &window},
 	{"others", STRUCTS, AT(others), AT(n_others), 0, &window},
+	{"season", SIZE, AT(season), 0, 0, NULL},
+	{"season_why", TEXT, AT(season_why), 0, 0, NULL},
 };
 const struct shape reference_shape = {sizeof(struct reference),
 	sizeof reference_fields / sizeof reference_fields[0], reference_fields};

@@ -175,6 +175,12 @@ void detectors_fuse(struct work *w)
 		qsort(w->r->partial, w->r->n_partial, sizeof *w->r->partial, partial_order);
 }
 
+static double strict_least_p(const struct reference *r)
+{
+	return conformal_strict(
+		1.0 / (r->fused.total + 1.0), r->fused.total, CALIBRATE_STRICT_DELTA);
+}
+
 /* Are there enough records for the flag rate asked for? */
 void calibration_note(struct work *w)
 {
@@ -182,7 +188,14 @@ void calibration_note(struct work *w)
 	size_t least = conformal_least(r->flag_rate);
 	int64_t fewest = r->n_cal_a < r->n_cal_b ? r->n_cal_a : r->n_cal_b;
 
-	if (r->n_detectors == 0 || fewest >= (int64_t)least)
+	if (r->n_detectors == 0)
+		return;
+	if (r->strict && strict_least_p(r) > r->flag_rate)
+		fit_note(w->f,
+			"strict: with %u records to calibrate on no p-value is below %.3g: nothing will be "
+			"flagged at %g",
+			(unsigned)r->fused.total, strict_least_p(r), r->flag_rate);
+	if (fewest >= (int64_t)least)
 		return;
 	if ((double)(r->fused.total + 1) * r->flag_rate < 1.0)
 		fit_note(w->f,

@@ -90,6 +90,18 @@ static void text_flags(const struct reference *r, const struct fit_notes *notes,
 				(1.0 / n + 1.0 / (r->fused.total + 1.0))));
 }
 
+static void text_season(const struct reference *r, struct buf *to)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_measures; i++)
+		n += r->measures[i].season_prior > 0;
+	buf_format(to, "\nseason     %s", season_words[r->season]);
+	if (r->season != SEASON_NONE)
+		buf_format(to, " (UTC) in %zu of %zu measures", n, r->n_measures);
+	buf_format(to, "%s%s\n", r->season_why ? ": " : "", r->season_why ? r->season_why : "");
+}
+
 static void text_measures(const struct reference *r, struct buf *to)
 {
 	buf_format(to, "\nmeasures   %zu in a window of %zu numbers (%zu bytes)\n", r->n_measures,
@@ -109,6 +121,7 @@ void fit_summary_text(const struct reference *r, const struct fit_notes *notes, 
 	text_records(r, notes, to);
 	text_detectors(r, to);
 	text_flags(r, notes, to);
+	text_season(r, to);
 	text_measures(r, to);
 	for (size_t i = 0; i < notes->n_lines; i++)
 		buf_format(to, "%snote       %s\n", i == 0 ? "\n" : "", notes->lines[i]);

@@ -100,28 +100,47 @@ static double fall_to(const struct posterior *l, double best)
 	return high;
 }
 
-void evidence_kappa(const struct evidence_windows *w, const int64_t *base, double most,
+void evidence_means(const struct evidence_windows *w, const int64_t *base, double *to)
+{
+	double *all = mem_alloc(w->k * sizeof *all);
+
+	base_of(w, base, all);
+	for (size_t t = 0; t < w->n; t++)
+		smooth(all, w->counts[t], w->k, to + t * w->k);
+	free(all);
+}
+
+double evidence_kappa(const struct evidence_windows *w, const double *means, double most,
 	struct evidence_prior prior, double drop, double *ret_best, double *ret_low)
 {
-	double *means = mem_alloc((w->n + 1) * w->k * sizeof *means), *all = means + w->n * w->k;
 	struct posterior l = {.w = w, .means = means, .prior = prior};
 	double best, top = log(most);
 
 	assert(w->n > 0 && w->k > 0 && most >= 1 && drop >= 0);
-	base_of(w, base, all);
-	for (size_t t = 0; t < w->n; t++)
-		smooth(all, w->counts[t], w->k, means + t * w->k);
 	best = special_minimum(loss, &l, 0, top);
 	if (log_posterior(&l, top) >= log_posterior(&l, best))
 		best = top;
 	l.target = log_posterior(&l, best) - drop;
 	*ret_best = exp(best);
 	*ret_low = exp(fall_to(&l, best));
-	free(means);
+	return l.target + drop;
 }
 
-/* (share - mean) / sqrt(mean), the mean being that of the windows: unit variance in every direction
- * when they are drawn from it. */
+/* (share - mean) / sqrt(mean): unit variance in every direction when windows are drawn from it. */
+static void off_means(const struct evidence_windows *w, const double *means, double *to)
+{
+	for (size_t t = 0; t < w->n; t++) {
+		const double *mean = means + t * w->k;
+		double all = 0;
+		for (size_t i = 0; i < w->k; i++)
+			all += (double)w->counts[t][i];
+		for (size_t i = 0; i < w->k; i++)
+			to[t * w->k + i] = ((double)w->counts[t][i] / (all > 0 ? all : 1) - mean[i]) /
+					   sqrt(mean[i]);
+	}
+}
+
+/* The same, the mean being that of the windows. */
 static void standardise(const struct evidence_windows *w, double *to)
 {
 	memset(to, 0, w->n * w->k * sizeof *to);
@@ -165,12 +184,15 @@ static double lagged(const double *x, size_t n, size_t k, size_t lag, double *re
 	return sum;
 }
 
-double evidence_memory(const struct evidence_windows *w, double z)
+double evidence_memory(const struct evidence_windows *w, const double *means, double z)
 {
 	double *x = mem_alloc(w->n * w->k * sizeof *x), error, memory = 1;
 	double variance;
 
-	standardise(w, x);
+	if (means)
+		off_means(w, means, x);
+	else
+		standardise(w, x);
 	variance = lagged(x, w->n, w->k, 0, &error);
 	/* The first lag that chance explains ends it (Geyer's initial sequence, with a test in
 	 * place of a sign). */

@@ -31,15 +31,17 @@ void evidence_mean(const struct evidence_windows *w, const int64_t *base, double
 struct evidence_prior {
 	double mean, sd; /* sd INFINITY: nothing */
 };
-/* The likeliest kappa, each window judged by the mean of the others (base less the window):
- * *ret_best, in [1, most]; and *ret_low <= *ret_best, where the log-posterior is `drop` lower: what
- * windows and prior do not contradict. */
-void evidence_kappa(const struct evidence_windows *w, const int64_t *base, double most,
+/* Of each window (w->n times w->k) the mean of the others: base less the window, half a record in every bin. */
+void evidence_means(const struct evidence_windows *w, const int64_t *base, double *to);
+/* The likeliest kappa, each window judged by its own mean (rows of k shares, made without that window): *ret_best, in [1,
+ * most]; and *ret_low <= *ret_best, where the log-posterior is `drop` lower: what windows and prior do not contradict.
+ * Returns the log-posterior at its top. */
+double evidence_kappa(const struct evidence_windows *w, const double *means, double most,
 	struct evidence_prior prior, double drop, double *ret_best, double *ret_low);
 /* Integrated autocorrelation time of the windows, >= 1: how many of them it takes to learn what one
- * independent one would say. Of standardised shares, lags up to n/3, correlations that chance
- * explains (z standard errors) taken as none. */
-double evidence_memory(const struct evidence_windows *w, double z);
+ * independent one would say. Of standardised shares less their means (NULL: that of the windows), lags up to n/3,
+ * correlations that chance explains (z standard errors) taken as none. */
+double evidence_memory(const struct evidence_windows *w, const double *means, double z);
 
 /* sum p log(p / q), nats. */
 double evidence_kl(const double *p, const double *q, size_t k);

@@ -2,8 +2,8 @@
  *
  * Normal equations, streamed: the products of [x 1] with itself and with z are summed in double precision by blocks through the
  * fixed-order kernel, so that the same rows give the same bits. Directions that the rows do not span (a unit that never fired) get
- * weight 0, which is what least norm means. The last tenth of the rows is held out of a first solution, which must explain it; the
- * solution that is used has seen all rows.
+ * weight 0, which is what least norm means. The last tenth of the rows is held out of a first solution, which must explain it; where
+ * rows are not many times what is unknown, a second one is made of all.
  */
 #include "lastlayer/layer.h"
 
@@ -19,6 +19,7 @@
 
 #define BLOCK 128
 #define LEAST_ROWS 20
+#define MANY_TIMES 4
 /* Rows beyond this, or beyond four times what is unknown, teach nothing that a rounding would not hide. */
 #define MOST_ROWS 10000
 /* Directions with less of the largest one's sum of squares than this were not seen: it is what rounding to single precision makes. */
@@ -367,8 +368,10 @@ int layer_recover(struct layer *l, const struct oodd_host *host, const struct oo
 	r = r ? r : rows_sum(&v, batches, n_batches, 0, v.n_train);
 	r = r ? r : theta_solve(&v, host);
 	r = r ? r : theta_try(&v, l, host, batches, n_batches);
-	r = r ? r : rows_sum(&v, batches, n_batches, v.n_train, v.n_train + v.n_held);
-	r = r ? r : theta_solve(&v, host);
+	if (!r && v.n_train < MANY_TIMES * v.s.k) {
+		r = rows_sum(&v, batches, n_batches, v.n_train, v.n_train + v.n_held);
+		r = r ? r : theta_solve(&v, host);
+	}
 	r = r ? r : layer_take(l, &v);
 	solver_close(&v);
 	if (r)

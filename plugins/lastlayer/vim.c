@@ -38,8 +38,8 @@ struct learner {
 	double *origin;  /* d */
 	double *scatter; /* d x d; then its eigenvectors, in columns */
 	double *values;  /* d */
-	double *columns; /* d x GATHER */
-	double *product; /* d x stride */
+	double *columns; /* d x GATHER, or GATHER x d */
+	double *product; /* d or GATHER, whichever is more, x stride */
 	double *rest;    /* n_rest x d */
 	double alpha;
 };
@@ -115,15 +115,20 @@ static int rest_make(struct learner *v, const struct lapack *lapack, const struc
 	return 0;
 }
 
-/* |R'(x - u)| */
-static double residual(const struct product_f64 *rest, size_t n_rest, const double *off, size_t d, double *to)
+/* Sum of |R'(x - u)| over the n rows gathered. */
+static double residuals_sum(struct learner *v, const struct product_f64 *rest, size_t n)
 {
 	double sum = 0;
 
-	product_f64_rows(rest, off, d, 1, to);
-	for (size_t i = 0; i < n_rest; i++)
-		sum += to[i] * to[i];
-	return sqrt(sum);
+	product_f64_rows(rest, v->columns, v->d, n, v->product);
+	for (size_t i = 0; i < n; i++) {
+		const double *left = v->product + i * product_f64_stride(rest);
+		double squares = 0;
+		for (size_t j = 0; j < v->n_rest; j++)
+			squares += left[j] * left[j];
+		sum += sqrt(squares);
+	}
+	return sum;
 }
 
 /* alpha: what makes the residual as large as the largest logit, on average. */
@@ -132,6 +137,7 @@ static int alpha_make(struct learner *v, const struct oodd_host *host, const str
 	const struct rows *rows = rows_for(PRODUCT_BEST);
 	struct product_f64 *rest = product_f64_open(v->rest, v->n_rest, v->d, NULL, false, PRODUCT_BEST);
 	double most = 0, left = 0;
+	size_t n = 0;
 
 	if (!rest)
 		return -ENOMEM;
@@ -140,10 +146,14 @@ static int alpha_make(struct learner *v, const struct oodd_host *host, const str
 			if (!layer_row_usable(rows, batches[b], i))
 				continue;
 			for (size_t j = 0; j < v->d; j++)
-				v->columns[j] = (double)oodd_row(batches[b]->embedding, i)[j] - v->origin[j];
-			left += residual(rest, v->n_rest, v->columns, v->d, v->product);
+				v->columns[n * v->d + j] = (double)oodd_row(batches[b]->embedding, i)[j] - v->origin[j];
 			most += (double)rows->most(oodd_row(batches[b]->logits, i), v->c);
+			if (++n == GATHER) {
+				left += residuals_sum(v, rest, n);
+				n = 0;
+			}
 		}
+	left += residuals_sum(v, rest, n);
 	product_f64_close(rest);
 	v->alpha = most / left;
 	if (most > 0 && isfinite(v->alpha))
@@ -170,7 +180,7 @@ static int learner_open(struct learner *v, const struct layer *l, const struct o
 	v->scatter = calloc(d * d, sizeof *v->scatter);
 	v->values = malloc(d * sizeof *v->values);
 	v->columns = calloc(d * GATHER, sizeof *v->columns);
-	v->product = malloc(d * (d + 64) * sizeof *v->product);
+	v->product = malloc((d > GATHER ? d : GATHER) * (d + 64) * sizeof *v->product);
 	v->rest = malloc(v->n_rest * d * sizeof *v->rest);
 	return v->origin && v->scatter && v->values && v->columns && v->product && v->rest ? 0 : -ENOMEM;
 }

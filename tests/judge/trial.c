@@ -219,6 +219,8 @@ int main(int argc, char **argv)
 		die("not msgpack");
 	struct reference *r = reference_from(unpack_root(u));
 	/* The evidence is to be compared between sets: the same budget in windows for all. */
+	if (getenv("TRIAL_SEASON"))
+		options.season = (enum season)atoi(getenv("TRIAL_SEASON"));
 	options.per_us = r->window_us * integer(unpack_root(u), "budget_windows");
 	judge_learn(r, &options);
 	if (getenv("TRIAL_LEARNED"))

@@ -49,6 +49,9 @@ with tempfile.TemporaryDirectory() as folder:
             trial.main(f"{DATA}/{name}", width, at(f"{name}.{repeat}"), repeat)
             selftest(at(f"{name}.{repeat}"), most, (0,))
 
+    trial.main(f"{DATA}/bike", 3600, at("bike.hours"))  # its season of hours is learned
+    selftest(at("bike.hours"), 0, (0, 7))
+
     a = alarms(at("clinc150"))
     expect("clinc150: nothing before row 1300", all(x[0] > 1300 for x in a))
     found("clinc150: 10 % OOD", a, 1300, 2300, {"p-value"}, 800)

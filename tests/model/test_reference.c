@@ -216,6 +216,9 @@ static void b_scale(struct reference *r) { r->measures[1].scale = 0; }
 static void b_mean(struct reference *r) { r->measures[1].mean[0] = 0; }
 static void b_mean_sum(struct reference *r) { r->measures[1].mean[0] = 0.5; }
 static void b_kappa(struct reference *r) { r->measures[1].kappa = (double)INFINITY; }
+static void b_season(struct reference *r) { r->season = SEASON_AUTO; }
+static void b_season_day(struct reference *r) { r->season = SEASON_HOUR_OF_DAY, r->window_us = INT64_C(86400000000); }
+static void b_season_prior(struct reference *r) { r->measures[1].season_prior = -1; }
 static void b_base(struct reference *r) { r->measures[1].base[0] = -1; }
 static void b_judged(struct reference *r) { r->measures[0].judged = true; }
 static void b_width(struct reference *r) { r->width = 11; }
@@ -231,7 +234,7 @@ static void every_promise_is_checked(void **state)
 	static void (*const breaks[])(struct reference *) = {b_flag, b_window, b_classes, b_knot,
 		b_nan, b_above, b_total, b_exact, b_by_class, b_weight, b_muted, b_members, b_edges,
 		b_first, b_special, b_special_far, b_special_low, b_sums, b_scale, b_mean,
-		b_mean_sum, b_kappa, b_base, b_judged, b_width, b_order, b_start, b_count,
+		b_mean_sum, b_kappa, b_season, b_season_day, b_season_prior, b_base, b_judged, b_width, b_order, b_start, b_count,
 		b_negative, b_flagged};
 
 	(void)state;

@@ -285,6 +285,18 @@ static void strict_flags_fewer(void **state)
 	batch_close(odd);
 }
 
+static void strict_says_when_it_can_flag_nothing(void **state)
+{
+	struct batch *b = affine(0, 1000, 0.0);
+	struct trial t = trial_of(b, true);
+
+	(void)state;
+	assert_true(noted(&t, "strict: with"));
+	assert_true(share_flagged(&t, b) == 0.0);
+	trial_done(&t);
+	batch_close(b);
+}
+
 /* Surprises. */
 
 static struct reference *table_of(const float *scores, size_t n, bool tails)
@@ -384,6 +396,7 @@ int main(void)
 		cmocka_unit_test(twins_count_once),
 		cmocka_unit_test(odd_records_in_the_reference_cost_power_only),
 		cmocka_unit_test(strict_flags_fewer),
+		cmocka_unit_test(strict_says_when_it_can_flag_nothing),
 		cmocka_unit_test(a_surprise_goes_on_beyond_the_reference),
 		cmocka_unit_test(scores_without_a_tail_have_surprises_too),
 		cmocka_unit_test(a_reference_of_old_is_scored_as_of_old),

@@ -88,10 +88,11 @@ static void test_kappa(void **state)
 	for (size_t i = 0; i < LENGTH(golden_kappa); i++) {
 		const int64_t *row[GOLDEN_T];
 		struct evidence_windows w = {row, GOLDEN_T, GOLDEN_K};
-		double best, low;
+		double best, low, means[GOLDEN_T * GOLDEN_K];
 		for (int t = 0; t < GOLDEN_T; t++)
 			row[t] = golden_kappa[i].n[t];
-		evidence_kappa(&w, NULL, golden_kappa[i].most, (struct evidence_prior){0, INFINITY},
+		evidence_means(&w, NULL, means);
+		evidence_kappa(&w, means, golden_kappa[i].most, (struct evidence_prior){0, INFINITY},
 			2, &best, &low);
 		near(best, golden_kappa[i].best, 5e-3);
 		near(low, golden_kappa[i].low, 5e-3);
@@ -105,10 +106,11 @@ static void test_kappa_of_a_constant(void **state)
 	static const int64_t same[2] = {300, 0};
 	const int64_t *row[6] = {same, same, same, same, same, same};
 	struct evidence_windows w = {row, 6, 2};
-	double best, low;
+	double best, low, means[12];
 
 	(void)state;
-	evidence_kappa(&w, NULL, 1e5, (struct evidence_prior){log(300), 1}, 2, &best, &low);
+	evidence_means(&w, NULL, means);
+	evidence_kappa(&w, means, 1e5, (struct evidence_prior){log(300), 1}, 2, &best, &low);
 	near(log(best), log(300), .1);
 	near(log(low), log(best) - 2, .1);
 }
@@ -185,7 +187,7 @@ static void test_memory(void **state)
 		struct evidence_windows w = {row, 200, 4};
 		for (int t = 0; t < 200; t++)
 			row[t] = counts[s][t];
-		got[s] = evidence_memory(&w, 2);
+		got[s] = evidence_memory(&w, NULL, 2);
 	}
 	near(got[0], 1, .25);
 	assert_true(got[1] > 2);

@@ -150,16 +150,19 @@ def test_delays_are_those_of_replay(home):
 
 
 def test_the_bound_is_that_of_the_p_values(home, scores):
-    "log(budget) / KL, with the bins of the reference and numpy."
+    "log(budget) / KL, with the bins of the reference, numpy and scikit-learn."
     unpacker = msgpack.Unpacker(raw=True, strict_map_key=False, max_buffer_size=0)
     unpacker.feed((home.path / "intent.ref").read_bytes()[20:])
     reference = unpacker.unpack()
     m = next(m for m in reference[b"measures"] if m[b"name"] == b"p-value")
     edges, mean = np.frombuffer(m[b"edges"]), np.frombuffer(m[b"mean"])
     p = np.array([r["p"] for r, _ in scores[800:1550]])
-    n = np.bincount(np.searchsorted(edges, p, side="left"), minlength=len(mean))
-    q = n / n.sum()
-    kl = np.sum(q[n > 0] * np.log(q[n > 0] / mean[n > 0])) - (np.sum(mean * n.sum() >= 1) - 1) / (2 * n.sum())
+    n = np.bincount(np.searchsorted(edges, p, side="left"), minlength=len(mean))[:len(edges) + 1]
+    q, mean = n / n.sum(), mean[:len(edges) + 1] / mean[:len(edges) + 1].sum()
+    isotonic = pytest.importorskip("sklearn.isotonic", reason="apt-get install python3-sklearn")
+    ratio = isotonic.IsotonicRegression(increasing=False).fit(np.arange(len(q)), q / mean, sample_weight=mean).predict(np.arange(len(q)))
+    levels = 1 + np.sum(np.abs(np.diff(ratio)) > 1e-9)
+    kl = np.sum(q[n > 0] * np.log(ratio[n > 0])) - (levels - 1) / (2 * n.sum())
     start, end = (np.datetime64(PHASES["phases"][i]["first_ts"][:-1]) for i in (1, 2))
     windows = (end - start) / np.timedelta64(5, "m")
     (phase,) = evaluated(home, "--phases", home.path / "phases.json")["phases"]
