@@ -235,12 +235,12 @@ static void file_bytes(const struct reference *r, struct buf *to, char sum[65])
 /* Not for other users: its words are values of the log. What the umask takes away stays away. */
 static int beside_open(const char *beside)
 {
-	int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd >= 0 || errno != EEXIST)
 		return fd < 0 ? -errno : fd;
 	unlink(beside); /* of a process of this number that died while writing */
-	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	return fd < 0 ? -errno : fd;
 }
 

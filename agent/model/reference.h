@@ -115,7 +115,8 @@ struct reference {
 
 struct reference *reference_new(void);
 void reference_close(struct reference *r); /* accepts NULL and the half-built */
-/* Write beside `path`, fsync, rename, fsync the folder; fills r->hash. 0 or -errno with a sentence. */
+/* Write beside `path`, fsync, rename, fsync the folder; fills r->hash. 0 or -errno with a sentence. Mode 0600: it may hold the
+ * last layer of the model, recovered, and rows of the reference. */
 int reference_write(struct reference *r, const char *path, struct error *e);
 /* Read and check: magic, format, checksum, every length and index. A broken file never crashes: -EINVAL and a sentence that
  * names the file, what was expected, what was found. -ENOENT when there is none. */
