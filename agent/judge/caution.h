@@ -21,6 +21,8 @@
 /* Measures of one stream have kappas within a factor e^1.5 of their median, two times out of three.
  */
 #define CAUTION_PRIOR_SD 1.5
+/* Where all of them are constants: what other logs show. */
+#define CAUTION_USUAL_KAPPA 300.0
 /* The true mean is within the composite null but for one reference in a thousand ... */
 #define CAUTION_Z 3.09
 /* ... and an alternative chosen beforehand has one direction, not k - 1; a dozen of them at once.

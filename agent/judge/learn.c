@@ -203,7 +203,7 @@ static int by_value(const void *a, const void *b)
 static struct evidence_prior usual(double *best, size_t n)
 {
 	qsort(best, n, sizeof *best, by_value);
-	return (struct evidence_prior){n ? best[n / 2] : 0, n ? CAUTION_PRIOR_SD : INFINITY};
+	return (struct evidence_prior){n ? best[n / 2] : log(CAUTION_USUAL_KAPPA), CAUTION_PRIOR_SD};
 }
 
 void judge_learn(struct reference *r, const struct judge_options *options)

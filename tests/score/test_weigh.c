@@ -297,6 +297,50 @@ static void strict_says_when_it_can_flag_nothing(void **state)
 	batch_close(b);
 }
 
+/* Shapes at the edge: many classes, fewer records than dimensions, one class, an embedding that never changes. */
+static struct batch *shaped(uint64_t n, size_t n_logits, size_t width, size_t n_classes, double spread)
+{
+	struct batch *b = made_open(n_logits, width);
+
+	for (uint64_t row = 0; row < n; row++) {
+		size_t class = row % n_classes;
+		float *z, *x;
+
+		batch_row_begin(b);
+		z = b->logits + b->n * n_logits;
+		x = b->embedding + b->n * width;
+		b->time_us[b->n] = (int64_t)row * 1000000;
+		b->hash[b->n] = hash_bytes(&row, sizeof row, 5);
+		for (size_t i = 0; i < width; i++)
+			x[i] = (float)(spread * (made_unit(row, i) + (i == class % width ? 3.0 : 0.0)));
+		for (size_t c = 0; c < n_logits; c++)
+			z[c] = x[c % width] - 0.5f * x[(c + c / width) % width];
+		b->n++;
+	}
+	return b;
+}
+
+static void odd_shapes_are_weighed_or_left_alone(void **state)
+{
+	static const struct {
+		uint64_t n;
+		size_t n_logits, width, n_classes;
+		double spread;
+	} cases[] = {{1000, 4000, 8, 40, 1.0}, {400, 5, 300, 5, 1.0}, {1000, 4, 8, 1, 1.0}, {1000, 4, 8, 4, 0.0}, {200, 3, 1, 3, 1.0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct batch *b = shaped(cases[i].n, cases[i].n_logits, cases[i].width, cases[i].n_classes, cases[i].spread);
+		struct trial t = trial_of(b, false);
+
+		for (size_t k = 0; k < t.r->n_detectors; k++)
+			assert_true(isfinite(t.r->detectors[k].weight) && t.r->detectors[k].weight >= 0.0);
+		assert_true(share_flagged(&t, b) < 0.1);
+		trial_done(&t);
+		batch_close(b);
+	}
+}
+
 /* Surprises. */
 
 static struct reference *table_of(const float *scores, size_t n, bool tails)
@@ -397,6 +441,7 @@ int main(void)
 		cmocka_unit_test(odd_records_in_the_reference_cost_power_only),
 		cmocka_unit_test(strict_flags_fewer),
 		cmocka_unit_test(strict_says_when_it_can_flag_nothing),
+		cmocka_unit_test(odd_shapes_are_weighed_or_left_alone),
 		cmocka_unit_test(a_surprise_goes_on_beyond_the_reference),
 		cmocka_unit_test(scores_without_a_tail_have_surprises_too),
 		cmocka_unit_test(a_reference_of_old_is_scored_as_of_old),
