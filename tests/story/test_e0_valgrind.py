@@ -11,10 +11,11 @@ from oodd import OODD, TREE, MODEL, Home, Webhook, sample, wait_for
 VALGRIND = ["valgrind", "-q", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible", "--errors-for-leak-kinds=definite,indirect",
             "--error-exitcode=99", f"--suppressions={TREE}/tests/story/valgrind.supp"]
 
-if not shutil.which("valgrind"):
-    pytest.skip("valgrind is not installed", allow_module_level=True)
-if any(name in subprocess.run(["ldd", OODD], capture_output=True, text=True).stdout for name in ("libasan", "libtsan", "libubsan")):
-    pytest.skip("built with a sanitizer, which valgrind cannot run", allow_module_level=True)
+SANITIZED = any(name in subprocess.run(["ldd", OODD], capture_output=True, text=True).stdout for name in ("libasan", "libtsan", "libubsan"))
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed"),
+    pytest.mark.skipif(SANITIZED, reason="built with a sanitizer, which valgrind cannot run"),
+]
 
 
 @pytest.fixture(scope="module")
