@@ -464,10 +464,11 @@ static int agent_open(struct agent *a, struct error *e)
 
 static void agent_close(struct agent *a)
 {
-	courier_close(a->courier);
-	rooms_close(&a->rooms);
+	/* The courier hears of the last commits, so it goes after the store. */
 	txn_close(&a->txn);
 	store_close(a->store);
+	courier_close(a->courier);
+	rooms_close(&a->rooms);
 	uv_walk(&a->loop, close_handle, NULL);
 	uv_run(&a->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&a->loop);

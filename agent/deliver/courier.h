@@ -20,7 +20,7 @@
 
 struct courier_options {
 	uv_loop_t *loop;
-	struct store *store; /* outlives the courier */
+	struct store *store;               /* read by courier_open and courier_reload; see courier_close */
 	const struct endpoint_options *endpoints;
 	size_t n_endpoints;
 	const char *const *script_dirs; /* searched in order for <kind>.lua */
@@ -41,9 +41,8 @@ struct courier;
  * alone: it is sent when the endpoint is back. 0, or -errno with a sentence that names the endpoint
  * and where it is configured. */
 int courier_open(const struct courier_options *o, struct courier **ret, struct error *e);
-/* Ends what is in flight (it is tried again at the next start). No transaction with something of
- * the courier in it may be in flight any more. Run the loop afterwards so that the handles can go.
- * Accepts NULL. */
+/* Ends what is in flight (it is tried again at the next start). Every transaction that it recorded in must have ended: close the store
+ * first, whose last commits are still heard. Run the loop afterwards so that the handles can go. Accepts NULL. */
 void courier_close(struct courier *c);
 
 /* Into the outbox of each endpoint in a->to (none named: every endpoint), as part of the

@@ -159,8 +159,8 @@ static void on_drained(void *context)
 	courier_record(agent.courier, t);
 	if (store_commit_wait(agent.store, &t, SECOND_US, &e))
 		die(&e);
-	courier_close(agent.courier);
 	store_close(agent.store);
+	courier_close(agent.courier);
 	uv_close((uv_handle_t *)&agent.commit_timer, NULL);
 	uv_close((uv_handle_t *)&agent.input, NULL);
 }
