@@ -23,7 +23,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <uv.h>
 
@@ -101,11 +100,10 @@ static void on_reject(void *context, size_t source, const char *path, const stru
 	dead_letter_put(a->rooms.dead[source], path, r);
 }
 
-static void on_applied(void *context, size_t bytes)
+static void on_applied(void *context)
 {
 	struct agent *a = context;
 
-	(void)bytes;
 	if (a->urgent)
 		agent_commit(a);
 	agent_step(a);

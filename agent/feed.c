@@ -42,7 +42,7 @@ struct feed {
 	struct job *first, **last;
 	size_t under_way;
 	bool paused;
-	void (*on_applied)(void *context, size_t bytes);
+	void (*on_applied)(void *context);
 	void *context;
 };
 
@@ -76,7 +76,7 @@ static int inlet_open(struct inlet *in, uv_loop_t *loop, const struct source_con
 }
 
 int feed_open(uv_loop_t *loop, const struct config *config, struct pipeline *p, const struct position *known, size_t n_known,
-	bool rebooted, void (*on_applied)(void *context, size_t bytes), void *context, struct feed **ret, struct error *e)
+	bool rebooted, void (*on_applied)(void *context), void *context, struct feed **ret, struct error *e)
 {
 	struct feed *f = mem_zero(1, sizeof *f);
 
@@ -154,12 +154,10 @@ static int64_t feed_hold(struct feed *f, const struct job *j)
 	return hold;
 }
 
-/* Returns the bytes that were dealt with. */
-static size_t job_apply(struct feed *f, struct job *j)
+static void job_apply(struct feed *f, struct job *j)
 {
 	struct chunk *c = j->chunk;
 	const struct decoded *d = &c->decoded;
-	size_t bytes = d->consumed;
 
 	c->path = tail_file_path(c->file); /* it may have been renamed meanwhile */
 	pipeline_apply(f->pipeline, c, feed_hold(f, j));
@@ -173,7 +171,6 @@ static size_t job_apply(struct feed *f, struct job *j)
 	f->under_way--;
 	chunk_give(f->pipeline, c);
 	free(j);
-	return bytes;
 }
 
 static void job_work(uv_work_t *work)
@@ -187,7 +184,6 @@ static void job_worked(uv_work_t *work, int status)
 {
 	struct job *done = work->data;
 	struct feed *f = done->feed;
-	size_t bytes = 0;
 
 	assert(!status);
 	done->done = true;
@@ -197,11 +193,11 @@ static void job_worked(uv_work_t *work, int status)
 		f->first = j->next;
 		if (!f->first)
 			f->last = &f->first;
-		bytes += job_apply(f, j);
+		job_apply(f, j);
 	}
 	feed_pump(f);
 	/* Last, because whoever is told may close the feed. */
-	f->on_applied(f->context, bytes);
+	f->on_applied(f->context);
 }
 
 static void job_start(struct inlet *in, struct chunk *c, struct tail_file *file)

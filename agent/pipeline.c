@@ -79,9 +79,8 @@ struct pipeline *pipeline_open(const struct config *config, const struct plugins
 	return NULL;
 }
 
-static void chunk_free(struct pipeline *p, struct chunk *c)
+static void chunk_free(struct chunk *c)
 {
-	(void)p;
 	for (size_t i = 0; i < c->n_room; i++)
 		scored_done(&c->scored[i]);
 	free(c->scored);
@@ -101,7 +100,7 @@ void pipeline_close(struct pipeline *p)
 		return;
 	for (struct chunk *c = p->idle; c; c = next) {
 		next = c->next;
-		chunk_free(p, c);
+		chunk_free(c);
 	}
 	for (size_t i = 0; i < p->config->n_sources; i++)
 		decoder_close(p->peekers[i]);

@@ -79,7 +79,7 @@ static int dead_open(struct rooms *r, struct error *e)
 	return status;
 }
 
-int rooms_start(struct rooms *r, uv_loop_t *loop, struct store *store, bool rebooted, void (*on_applied)(void *context, size_t bytes),
+int rooms_start(struct rooms *r, uv_loop_t *loop, struct store *store, bool rebooted, void (*on_applied)(void *context),
 	void *context, struct error *e)
 {
 	const struct config *c = r->house.config;

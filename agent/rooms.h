@@ -19,7 +19,7 @@ struct rooms {
 /* Configuration, plugins, references, rules. Mistakes are logged, a line each. */
 int rooms_build(const char *config_path, const struct pipeline_sinks *sinks, struct rooms *ret);
 /* State from the database, dead letters, then the files. on_applied: as for feed_open. */
-int rooms_start(struct rooms *r, uv_loop_t *loop, struct store *store, bool rebooted, void (*on_applied)(void *context, size_t bytes),
+int rooms_start(struct rooms *r, uv_loop_t *loop, struct store *store, bool rebooted, void (*on_applied)(void *context),
 	void *context, struct error *e);
 /* Accepts the half-built and the closed. Nothing may be under way in the feed. */
 void rooms_close(struct rooms *r);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What became of every record and byte of a source. The law, at every commit, in records and in bytes:
  *     read = scored + rejected[...] + late + in_flight
- * where `bytes` of a record include its newline (or its whole msgpack value). Counters only rise. */
+ * where `bytes` of a record include its newline (or its whole msgpack value). Counters only rise. A record is counted as read when
+ * its chunk is applied, and commits stand between chunks: in_flight is then zero, and the law still has a place for it. */
 #ifndef MODEL_COUNTS_H
 #define MODEL_COUNTS_H
 
