@@ -221,16 +221,20 @@ static void job_start(struct inlet *in, struct chunk *c, struct tail_file *file)
 	uv_queue_work(f->loop, &j->work, job_work, job_worked);
 }
 
-/* Without a time the order between files is not known: look at the first record. */
-static void file_peek(struct inlet *in, struct tail_file *file, const char *at, size_t n)
+/* Without a time the order between files is not known: look at the first record, then ask again which file is the oldest. False
+ * when the time was known, or the first record has none. */
+static bool file_peeked(struct inlet *in, struct tail_file *file, const char *at, size_t n)
 {
 	int64_t us;
 
 	if (tail_file_time(file) != TIME_NONE)
-		return;
+		return false;
 	us = pipeline_peek(in->feed->pipeline, in->source, at, n);
-	if (us != TIME_NONE)
-		tail_file_time_set(file, us);
+	if (us == TIME_NONE)
+		return false;
+	tail_file_time_set(file, us);
+	tail_file_busy_set(file, false);
+	return true;
 }
 
 /* One chunk of the oldest file; false when there is nothing to read now. */
@@ -248,11 +252,10 @@ static bool inlet_read(struct inlet *in)
 	n = tail_file_read(file, c->at, c->room, &e);
 	if (n < 0)
 		log_error("feed", "file cannot be read; it is tried again later", "path", log_s(tail_file_path(file)), "error", log_s(e.text));
-	if (n <= 0) {
+	if (n <= 0 || file_peeked(in, file, c->at, (size_t)n)) {
 		chunk_give(in->feed->pipeline, c);
-		return n == 0;
+		return n >= 0;
 	}
-	file_peek(in, file, c->at, (size_t)n);
 	c->n = (size_t)n;
 	c->file = file;
 	c->offset = tail_file_cursor(file);

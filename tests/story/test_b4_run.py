@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from oodd import BUILD, Home, OODD, Webhook, sample, wait_for
+from oodd import BUILD, Home, OODD, Webhook, longer, sample, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,16 @@ def test_after_a_stop_it_goes_on_where_it_was(home):
                 log.write(b"".join(piece))
             time.sleep(1)
     assert re.findall(r"read +(\d+) records", text(home)) == ["500", "1100", "1600"]
+
+
+def test_a_backlog_of_rotated_files_is_read_in_order_of_time(home):
+    "Files that were never met before: whichever is seen first, the oldest records come first, and none is taken for a wrong clock."
+    lines = longer(sample("stream"), 12000)
+    for i in reversed(range(10)):  # the newest is born first: a restored backup, say
+        home.log.with_name(f"intent.jsonl.{10 - i}").write_bytes(b"".join(lines[i * 1200:(i + 1) * 1200]))
+    with running(home):
+        wait_for(lambda: sum(int(n) for n in re.findall(r"window: closed .* n=(\d+)", text(home))) > 11000, 30)
+    assert re.search(r"scored +12000 records", text(home)), text(home)[-1500:]
 
 
 def test_hup_reloads_and_a_bad_configuration_is_refused(home):
