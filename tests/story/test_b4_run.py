@@ -80,7 +80,7 @@ def test_a_backlog_of_rotated_files_is_read_in_order_of_time(home):
     for i in reversed(range(10)):  # the newest is born first: a restored backup, say
         home.log.with_name(f"intent.jsonl.{10 - i}").write_bytes(b"".join(lines[i * 1200:(i + 1) * 1200]))
     with running(home):
-        wait_for(lambda: sum(int(n) for n in re.findall(r"window: closed .* n=(\d+)", text(home))) > 11000, 30)
+        wait_for(lambda: sum(int(n) for n in re.findall(r"window: closed .* n=(\d+)", text(home))) >= 12000, 60)
     assert re.search(r"scored +12000 records", text(home)), text(home)[-1500:]
 
 
