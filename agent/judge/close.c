@@ -35,9 +35,19 @@ struct windows {
 	bool starting;      /* the next window to close is the first after nothing: cut */
 	int64_t touched_us; /* wall clock, for idle; TIME_NONE */
 
+	struct window *all; /* memory for `room` windows, of which those handed out are behind `at` */
+	size_t room;
 	struct window *at; /* closed ones, then open ones, by start */
 	size_t n, n_closed;
 };
+
+/* As many as their memory allows: what a slow file holds back is kept, wrong clocks are not kept for ever. */
+static size_t most_open(size_t width)
+{
+	size_t fit = WINDOWS_OPEN_BYTES / ((width + 1) * sizeof(int64_t));
+
+	return fit < WINDOWS_LEAST_OPEN ? WINDOWS_LEAST_OPEN : fit > WINDOWS_MOST_OPEN ? WINDOWS_MOST_OPEN : fit;
+}
 
 static int64_t leap(const struct windows *w)
 {
@@ -60,7 +70,6 @@ struct windows *windows_open(int64_t window_us, int64_t lateness_us, size_t widt
 		.handed_us = TIME_NONE,
 		.starting = true,
 		.touched_us = TIME_NONE};
-	w->at = mem_zero(WINDOWS_MOST_OPEN, sizeof *w->at);
 	return w;
 }
 
@@ -69,7 +78,7 @@ void windows_close(struct windows *w)
 	for (size_t i = 0; w && i < w->n; i++)
 		window_done(&w->at[i]);
 	if (w)
-		free(w->at);
+		free(w->all);
 	free(w);
 }
 
@@ -145,13 +154,38 @@ static void raise_watermark(struct windows *w, int64_t hold_us)
 	close_up_to(w, start_of(w, w->watermark_us));
 }
 
+/* Of the open windows the first that does not begin before: mostly the last one, or the one after. */
 static size_t place_of(const struct windows *w, int64_t start_us)
 {
-	size_t i = w->n;
+	size_t least = w->n_closed, most = w->n;
 
-	while (i > w->n_closed && w->at[i - 1].start_us >= start_us)
-		i--;
-	return i;
+	if (most > least && w->at[most - 1].start_us < start_us)
+		return most;
+	while (least < most) {
+		size_t middle = least + (most - least) / 2;
+
+		if (w->at[middle].start_us < start_us)
+			least = middle + 1;
+		else
+			most = middle;
+	}
+	return least;
+}
+
+/* Room for one more behind the last: memory before `at` is used again once it is half of all, so that no window is moved often. */
+static void make_room(struct windows *w)
+{
+	size_t gone = (size_t)(w->at - w->all);
+
+	if (gone + w->n < w->room)
+		return;
+	if (w->n)
+		memmove(w->all, w->at, w->n * sizeof *w->at);
+	if (2 * gone < w->room || !w->room) {
+		w->room = w->room ? 2 * w->room : 8;
+		w->all = mem_grow(w->all, w->room, sizeof *w->all);
+	}
+	w->at = w->all;
 }
 
 static int window_at(struct windows *w, int64_t start_us, struct window **ret)
@@ -159,10 +193,9 @@ static int window_at(struct windows *w, int64_t start_us, struct window **ret)
 	size_t i = place_of(w, start_us);
 
 	if (i == w->n || w->at[i].start_us != start_us) {
-		if (w->n - w->n_closed == WINDOWS_MOST_OPEN)
+		if (w->n - w->n_closed == most_open(w->width))
 			return -ERANGE;
-		w->at = mem_grow(w->at, w->n + 1 > WINDOWS_MOST_OPEN ? w->n + 1 : WINDOWS_MOST_OPEN,
-			sizeof *w->at);
+		make_room(w);
 		memmove(w->at + i + 1, w->at + i, (w->n - i) * sizeof *w->at);
 		window_init(&w->at[i], start_us, start_us + w->window_us, w->width);
 		w->n++;
@@ -197,10 +230,9 @@ bool windows_due(struct windows *w, struct window *ret)
 {
 	if (w->n_closed == 0)
 		return false;
-	*ret = w->at[0];
+	*ret = *w->at++;
 	w->n--;
 	w->n_closed--;
-	memmove(w->at, w->at + 1, w->n * sizeof *w->at);
 	w->skipped = w->handed_us == TIME_NONE ? 0 : (ret->start_us - w->handed_us) / w->window_us;
 	w->handed_us = ret->end_us;
 	return true;
@@ -339,9 +371,8 @@ static int windows_read(struct windows *w, const struct msgpack_object *o,
 			"open windows: a field is absent, of another type, or out of range");
 	w->width = (size_t)width;
 	w->n_closed = (size_t)n_closed;
-	w->at = mem_zero(
-		unpack_length(list) > WINDOWS_MOST_OPEN ? unpack_length(list) : WINDOWS_MOST_OPEN,
-		sizeof *w->at);
+	w->room = unpack_length(list);
+	w->at = w->all = mem_zero(w->room, sizeof *w->all);
 	for (; code == 0 && w->n < unpack_length(list); w->n += code == 0)
 		code = window_read(unpack_item(list, w->n), reference_hash, &w->at[w->n], e);
 	if (code == 0 && !in_order(w))

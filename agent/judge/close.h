@@ -25,9 +25,11 @@
 #include <stdint.h>
 
 #define WINDOWS_BELIEVED 4
-/* Open at once; a record that would need one more is refused as from the future. Only wrong clocks
- * come near it. */
-#define WINDOWS_MOST_OPEN 64
+/* Open at once: as many as fit into so many bytes, within these bounds; a record that would need one more is refused as from
+ * the future. A log that is a whole chunk ahead of another may open one window for each of its records: a chunk holds fewer than that. */
+#define WINDOWS_OPEN_BYTES ((size_t)64 << 20)
+#define WINDOWS_LEAST_OPEN 64
+#define WINDOWS_MOST_OPEN 8192
 #define WINDOWS_NO_HOLD INT64_MAX
 
 struct windows;

@@ -36,6 +36,18 @@ def longer(lines, n, prefix="x"):
     return out
 
 
+def spaced(lines, n, every, prefix):
+    "n lines of the sample, one every so many seconds."
+    first = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    out = []
+    for i in range(n):
+        ts = first + timedelta(seconds=every * i)
+        line = lines[i % len(lines)]
+        head = '{"ts":"%s.000Z","id":"%s-%06d"' % (ts.strftime("%Y-%m-%dT%H:%M:%S"), prefix, i)
+        out.append(head.encode() + line[line.index(b',"model"'):])
+    return out
+
+
 class Webhook(ThreadingHTTPServer):
     "Remembers what was posted; `answers` are the statuses to give, the last one for ever."
     daemon_threads = True

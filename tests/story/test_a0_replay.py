@@ -9,7 +9,7 @@ from datetime import datetime
 import msgpack
 import pytest
 
-from oodd import OODD, TREE, Home, MODEL, longer, sample
+from oodd import OODD, TREE, Home, MODEL, longer, sample, spaced
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,15 @@ def test_two_workers_logs_are_merged_by_time(home, events):
     digests = lambda es: {e["start"]: e["digest"] for e in es if e["event"] == "window"}
     assert digests(merged) == digests(events)
     assert merged[-1]["late"]["records"] == 0
+
+
+def test_two_quiet_logs_far_behind_one_another(home):
+    "A chunk of one log spans some hundred windows that wait for the other: none is refused."
+    for name in ("q1", "q2"):
+        (home.path / f"{name}.jsonl").write_bytes(b"".join(spaced(sample("stream"), 1000, 300, name)))
+    found = home.events(home.path / "q1.jsonl", home.path / "q2.jsonl")
+    assert found[-1]["scored"]["records"] == 2000 and not found[-1]["rejected"], found[-1]
+    assert {e["n"] for e in found if e["event"] == "window"} == {2}
 
 
 def test_a_compressed_log_is_seen_through(home, events):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from oodd import BUILD, Home, OODD, Webhook, longer, sample, wait_for
+from oodd import BUILD, Home, OODD, Webhook, longer, sample, spaced, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,15 @@ def test_a_backlog_of_rotated_files_is_read_in_order_of_time(home):
     with running(home):
         wait_for(lambda: sum(int(n) for n in re.findall(r"window: closed .* n=(\d+)", text(home))) >= 12000, 60)
     assert re.search(r"scored +12000 records", text(home)), text(home)[-1500:]
+
+
+def test_two_quiet_logs_far_behind_one_another(home):
+    for name in ("intent.jsonl", "intent.jsonl.other"):
+        home.log.with_name(name).write_bytes(b"".join(spaced(sample("stream"), 1000, 300, name)))
+    with running(home):
+        wait_for(lambda: sum(int(n) for n in re.findall(r"window: closed .* n=(\d+)", text(home))) >= 2000, 60)
+    assert re.search(r"scored +2000 records", text(home)), text(home)[-1500:]
+    assert set(re.findall(r"window: closed .* n=(\d+)", text(home))) == {"2"}
 
 
 def test_hup_reloads_and_a_bad_configuration_is_refused(home):
