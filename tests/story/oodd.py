@@ -36,9 +36,8 @@ def longer(lines, n, prefix="x"):
     return out
 
 
-def spaced(lines, n, every, prefix):
+def spaced(lines, n, every, prefix, first=datetime(2026, 3, 1, tzinfo=timezone.utc)):
     "n lines of the sample, one every so many seconds."
-    first = datetime(2026, 3, 1, tzinfo=timezone.utc)
     out = []
     for i in range(n):
         ts = first + timedelta(seconds=every * i)
@@ -123,10 +122,13 @@ state = "{self.path}/state"
     def events(self, *logs, **kwargs):
         return [json.loads(line) for line in self.run("replay", "--json", *logs, **kwargs).stdout.splitlines()]
 
+    def command(self, name):
+        return [OODD, name, "-c", self.config]
+
     def start(self, log=None):
         "oodd run; its log lines (as JSON where `log = { json = true }`) go to the file."
         err = open(log or self.path / "agent.log", "ab")
-        return subprocess.Popen([OODD, "run", "-c", self.config], stderr=err, stdout=subprocess.DEVNULL)
+        return subprocess.Popen(self.command("run"), stderr=err, stdout=subprocess.DEVNULL)
 
 
 def wait_for(what, seconds=30, every=.05):

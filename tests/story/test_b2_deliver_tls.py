@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from conftest import program
-from oodd import wait_for as until
+from oodd import Home, sample, wait_for as until
 from courier import Courier, Receiver, endpoint
 
 
@@ -57,3 +57,20 @@ def test_any_other_is_refused_and_nothing_is_said_to_it(processes, tmp_path, cer
     status, requests = deliver(processes, tmp_path, certificates, name, **more)
     assert status["accepted"] == 0 and not requests
     assert sentence in status["said"].replace("self signed", "self-signed")
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_whole_agent_believes_only_whom_it_should(processes, tmp_path, certificates, trusted):
+    receiver = Receiver(tls=(certificates / "good.pem", certificates / "good.key"))
+    ca = f', ca_file = "{certificates}/ca.pem"' if trusted else ""
+    home = Home(tmp_path, extra='commit = "100ms"')
+    home.config.write_text(home.config.read_text().replace('url = "http://127.0.0.1:9/none"', f'url = "{receiver.url}"{ca}'))
+    home.fit()
+    agent = processes(home.command("run"), stderr=open(home.path / "agent.log", "ab"))
+    home.log.write_bytes(b"".join(sample("stream")))
+    text = (home.path / "agent.log").read_text
+    until(lambda: receiver.requests if trusted else "issuer certificate" in text(), 60)
+    agent.terminate()
+    assert agent.wait(20) == 0, text()[-2000:]
+    assert bool(receiver.requests) == trusted
+    receiver.close()

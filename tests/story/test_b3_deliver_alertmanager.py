@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from conftest import free_port, program
-from oodd import wait_for as until
+from oodd import Home, sample, spaced, wait_for as until
 from courier import Courier, endpoint
 
 
@@ -126,3 +126,27 @@ def test_the_agent_killed_in_mid_incident_goes_on_telling(processes, tmp_path, a
     assert c.answer("ended") == 1
     until(lambda: alertmanager.alerts() == [])
     c.quit()
+
+
+def test_the_whole_agent_pages_is_killed_and_takes_it_back(processes, tmp_path, alertmanager):
+    "From a log to a page and back: `oodd run`, killed while the alert fires, and at last in normal traffic again."
+    home = Home(tmp_path, model_extra=', idle = "2s"', extra='commit = "100ms"')
+    home.config.write_text(home.config.read_text().replace('kind = "webhook", url = "http://127.0.0.1:9/none"',
+                                                           f'kind = "alertmanager", url = "{alertmanager.url}", resend = "1s"'))
+    home.fit()
+    agent = processes(home.command("run"), stderr=open(home.path / "agent.log", "ab"))
+    with open(home.log, "ab") as log:
+        log.writelines(sample("stream"))
+    shown = until(alertmanager.alerts, 60)[0]
+    assert shown["labels"]["alertname"] == "Shifted" and shown["labels"]["model"] == "clinc-intent"
+    assert " moved (" in shown["annotations"]["summary"]
+    os.kill(agent.pid, signal.SIGKILL)
+    agent.wait()
+    until(lambda: not alertmanager.alerts(), 20)  # nobody says that it lasts
+    processes(home.command("run"), stderr=open(home.path / "agent.log", "ab"))
+    again = until(alertmanager.alerts, 20)[0]
+    assert again["annotations"]["oodd_key"] == shown["annotations"]["oodd_key"]
+    with open(home.log, "ab") as log:  # five hours of normal traffic
+        log.writelines(spaced(sample("stream")[:500], 5000, 3.6, "calm", datetime.datetime(2026, 3, 2, tzinfo=datetime.timezone.utc)))
+    until(lambda: not alertmanager.alerts(), 60)
+    assert (home.path / "agent.log").read_text().count("alert: resolved") == 1
