@@ -156,6 +156,7 @@ void event_summary(struct buf *to, const struct counts *c, int64_t ts_us)
 	buf_text(to, "}");
 	put_whole(to, "flagged", c->flagged);
 	put_whole(to, "truncated_bytes_unread", c->truncated_bytes_unread);
+	put_whole(to, "truncations", c->truncations);
 	put_bool(to, "balanced", !gap.records && !gap.bytes);
 	buf_text(to, "}\n");
 }
@@ -189,6 +190,8 @@ void text_summary(struct buf *to, const struct counts *c)
 		buf_format(to, " (%.2f %%)", 100.0 * (double)c->flagged / (double)c->scored.records);
 	if (c->truncated_bytes_unread)
 		buf_format(to, "; %lld bytes were truncated away or deleted unread", (long long)c->truncated_bytes_unread);
+	if (c->truncations)
+		buf_format(to, "; files were truncated %lld times", (long long)c->truncations);
 	buf_text(to, "\n");
 }
 

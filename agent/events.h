@@ -25,7 +25,7 @@ void event_signal(struct buf *to, const struct signal *s);
 /* {"event":"alert","ts","state":"firing"|"resolved","name","model","version","summary",...}: see alert_json. */
 void event_alert(struct buf *to, const struct alert *a);
 /* {"event":"summary","ts","read":{"records","bytes"},"scored","late","in_flight","rejected":{reason:{}},"flagged",
- *  "truncated_bytes_unread","balanced":true} and the same in words. */
+ *  "truncated_bytes_unread","truncations","balanced":true} and the same in words. */
 void event_summary(struct buf *to, const struct counts *c, int64_t ts_us);
 void text_summary(struct buf *to, const struct counts *c);
 /* For people: what a signal or an alert says, in one to a few lines. */

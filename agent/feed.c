@@ -30,7 +30,7 @@ struct inlet {
 	struct tail *tail;
 	size_t source;
 	size_t under_way;
-	uint64_t truncated_said; /* of tail_stats, already in the counts */
+	uint64_t truncated_said, truncations_said; /* of tail_stats, already in the counts */
 	size_t chunk_bytes;
 };
 
@@ -303,11 +303,13 @@ void feed_counts(struct feed *f)
 	for (size_t i = 0; i < f->n_inlets; i++) {
 		struct tail_stats stats;
 		struct inlet *in = &f->inlets[i];
+		struct counts *c = pipeline_counts(f->pipeline, in->source);
 
 		tail_stats(in->tail, &stats);
-		pipeline_counts(f->pipeline, in->source)->truncated_bytes_unread +=
-			(int64_t)(stats.truncated_bytes_unread - in->truncated_said);
+		c->truncated_bytes_unread += (int64_t)(stats.truncated_bytes_unread - in->truncated_said);
+		c->truncations += (int64_t)(stats.truncations - in->truncations_said);
 		in->truncated_said = stats.truncated_bytes_unread;
+		in->truncations_said = stats.truncations;
 	}
 }
 

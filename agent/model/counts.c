@@ -36,6 +36,7 @@ void counts_add(struct counts *to, const struct counts *from)
 		tally_add(&to->rejected[i], from->rejected[i]);
 	to->flagged += from->flagged;
 	to->truncated_bytes_unread += from->truncated_bytes_unread;
+	to->truncations += from->truncations;
 }
 
 struct tally counts_gap(const struct counts *c)

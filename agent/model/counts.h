@@ -47,6 +47,7 @@ struct counts {
 	struct tally rejected[REJECT_N];
 	int64_t flagged;                /* of the scored */
 	int64_t truncated_bytes_unread; /* known losses of the source itself: copytruncate, deleted before read */
+	int64_t truncations;            /* files that began anew: where that was not seen happening, what was lost is not known */
 };
 
 void counts_add(struct counts *to, const struct counts *from);

@@ -28,6 +28,7 @@ static const struct {
 } singles[] = {
 	{"flagged", offsetof(struct counts, flagged), false},
 	{"truncated_unread", offsetof(struct counts, truncated_bytes_unread), true},
+	{"truncations", offsetof(struct counts, truncations), false},
 };
 
 #define LENGTH(a) (sizeof(a) / sizeof *(a))

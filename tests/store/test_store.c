@@ -221,7 +221,7 @@ static int same_outbox(void *context, const struct outbox_row *row)
 static void put_all(struct txn *t)
 {
 	struct counts c = {
-		.read = {10, 100}, .in_flight = {1, 9}, .flagged = 2, .truncated_bytes_unread = 77};
+		.read = {10, 100}, .in_flight = {1, 9}, .flagged = 2, .truncated_bytes_unread = 77, .truncations = 3};
 	struct sample s = {.model = (char *)"m",
 		.version = (char *)"1",
 		.p = 0.25,
@@ -281,7 +281,7 @@ static void test_round_trip(void **state)
 	assert_true(c.read.records == 10 && c.read.bytes == 100 && c.in_flight.bytes == 9 &&
 		    c.flagged == 2);
 	assert_true(c.rejected[REJECT_UTF8].records == 3 && c.rejected[REJECT_UTF8].bytes == 33 &&
-		    c.truncated_bytes_unread == 77);
+		    c.truncated_bytes_unread == 77 && c.truncations == 3);
 	assert_int_equal(store_counts(r->store, "never seen", &c, &r->e), 0);
 	assert_int_equal(c.read.records, 0);
 }

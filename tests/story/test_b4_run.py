@@ -74,6 +74,16 @@ def test_after_a_stop_it_goes_on_where_it_was(home):
     assert re.findall(r"read +(\d+) records", text(home)) == ["500", "1100", "1600"]
 
 
+def test_a_log_truncated_during_a_stop_is_counted(home):
+    lines = sample("stream")
+    for part in (lines[:500], lines[500:700]):  # the second, shorter, is written over the first
+        with running(home):
+            home.log.write_bytes(b"".join(part))
+            time.sleep(1)
+    assert re.findall(r"read +(\d+) records", text(home)) == ["500", "700"]
+    assert re.findall(r"files were truncated (\d+) times", text(home)) == ["1"]
+
+
 def test_a_backlog_of_rotated_files_is_read_in_order_of_time(home):
     "Files that were never met before: whichever is seen first, the oldest records come first, and none is taken for a wrong clock."
     lines = longer(sample("stream"), 12000)
