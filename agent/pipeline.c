@@ -134,7 +134,7 @@ static struct decoder *decoder_for(const struct pipeline *p, size_t source)
 	struct decoder *d = decoder_open(&p->config->sources[source].decode);
 
 	for (size_t i = 0; i < p->streams.n; i++) {
-		const struct stream *s = &p->streams.at[i];
+		const struct stream *s = p->streams.at[i];
 
 		decoder_shape(d, s->model, s->version, s->reference->n_logits, s->reference->n_embedding);
 	}
@@ -403,7 +403,7 @@ void pipeline_apply(struct pipeline *p, struct chunk *c, int64_t hold_us)
 void pipeline_idle(struct pipeline *p, int64_t monotonic_us)
 {
 	for (size_t i = 0; i < p->streams.n; i++) {
-		struct stream *s = &p->streams.at[i];
+		struct stream *s = p->streams.at[i];
 
 		if (windows_idle(s->windows, monotonic_us, s->config->idle_us))
 			windows_handed_out(p, s);
@@ -413,8 +413,8 @@ void pipeline_idle(struct pipeline *p, int64_t monotonic_us)
 void pipeline_flush(struct pipeline *p)
 {
 	for (size_t i = 0; i < p->streams.n; i++) {
-		windows_flush(p->streams.at[i].windows);
-		windows_handed_out(p, &p->streams.at[i]);
+		windows_flush(p->streams.at[i]->windows);
+		windows_handed_out(p, p->streams.at[i]);
 	}
 }
 
@@ -448,8 +448,8 @@ static void save_stream(struct stream *s, struct txn *t)
 void pipeline_save(struct pipeline *p, struct txn *t)
 {
 	for (size_t i = 0; i < p->streams.n; i++)
-		if (p->streams.at[i].moved)
-			save_stream(&p->streams.at[i], t);
+		if (p->streams.at[i]->moved)
+			save_stream(p->streams.at[i], t);
 	for (size_t i = 0; i < p->config->n_sources; i++)
 		if (p->counts_moved[i]) {
 			txn_put_counts(t, p->config->sources[i].name, &p->counts[i]);
@@ -468,8 +468,8 @@ void pipeline_save(struct pipeline *p, struct txn *t)
 static struct stream *stream_of_key(struct pipeline *p, const char *key)
 {
 	for (size_t i = 0; i < p->streams.n; i++)
-		if (!strcmp(p->streams.at[i].key, key))
-			return &p->streams.at[i];
+		if (!strcmp(p->streams.at[i]->key, key))
+			return p->streams.at[i];
 	return NULL;
 }
 

@@ -2,6 +2,7 @@
  * From the configuration's models to streams that can score and judge. */
 #include "streams.h"
 
+#include "reference_place.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -11,21 +12,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void stream_done(struct stream *s)
+void stream_close(struct stream *s)
 {
+	if (!s)
+		return;
 	judge_close(s->judge);
 	windows_close(s->windows);
 	scorer_close(s->scorer);
 	reference_close(s->reference);
+	free(s->path);
 	free(s->key);
+	free(s);
 }
 
 void streams_close(struct streams *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		stream_done(&s->at[i]);
+		stream_close(s->at[i]);
 	free(s->at);
-	*s = (struct streams){0};
+	s->at = NULL;
+	s->n = 0;
 }
 
 struct judge_options judge_options_of(const struct model_config *m)
@@ -41,76 +47,148 @@ struct judge_options judge_options_of(const struct model_config *m)
 }
 
 /* The reference was made under other settings than the configuration has now: said, and refused where it would be wrong. */
-static int reference_fits(const struct model_config *m, const struct reference *r, struct error *e)
+static int reference_fits(const struct model_config *m, const char *path, const struct reference *r, struct error *e)
 {
 	char theirs[64], ours[64];
 
 	if (!words_match(m->name, r->model))
-		return error_set(e, -EINVAL, "%s is the reference of model '%s', not of '%s'", m->reference, r->model, m->name);
+		return error_set(e, -EINVAL, "%s is the reference of model '%s', not of '%s'", path, r->model, m->name);
 	if (r->window_us != m->window_us)
 		return error_set(e, -EINVAL, "%s was fitted for windows of %s, the configuration says %s: fit again, or set window = \"%s\"",
-			m->reference, duration_format(r->window_us, theirs, sizeof theirs), duration_format(m->window_us, ours, sizeof ours), theirs);
+			path, duration_format(r->window_us, theirs, sizeof theirs), duration_format(m->window_us, ours, sizeof ours), theirs);
 	if (r->flag_rate > m->flag * 1.0001 || r->flag_rate < m->flag * 0.9999)
 		return error_set(e, -EINVAL, "%s was fitted for flag = %g, the configuration says %g: fit again, or set it back",
-			m->reference, r->flag_rate, m->flag);
+			path, r->flag_rate, m->flag);
 	if (r->strict != m->strict)
 		return error_set(e, -EINVAL, "%s was fitted with strict = %s, the configuration says %s: fit again, or set it back",
-			m->reference, r->strict ? "true" : "false", m->strict ? "true" : "false");
+			path, r->strict ? "true" : "false", m->strict ? "true" : "false");
 	return 0;
 }
 
-static int stream_open(const struct model_config *m, const struct plugins *plugins, struct stream *ret, struct error *e)
+int stream_open(const struct model_config *m, const char *path, const struct plugins *plugins, struct stream **ret, struct error *e)
 {
-	struct stream s = {.config = m};
 	struct judge_options options = judge_options_of(m);
-	int status = reference_read(m->reference, &s.reference, e);
+	struct stream *s = mem_zero(1, sizeof *s);
+	int status = reference_read(path, &s->reference, e);
 
 	if (!status)
-		status = reference_fits(m, s.reference, e);
+		status = reference_fits(m, path, s->reference, e);
 	if (!status)
-		status = scorer_open(s.reference, plugins, &s.scorer, e);
+		status = scorer_open(s->reference, plugins, &s->scorer, e);
 	if (status) {
-		stream_done(&s);
+		stream_close(s);
 		return status;
 	}
-	s.model = s.reference->model;
-	s.version = s.reference->version;
-	s.key = mem_format("%s %s", s.model, s.version);
-	s.windows = windows_open(m->window_us, m->lateness_us, s.reference->width);
-	s.judge = judge_open(s.reference, &options);
+	s->config = m;
+	s->model = s->reference->model;
+	s->version = s->reference->version;
+	s->path = mem_copy_text(path);
+	s->key = mem_format("%s %s", s->model, s->version);
+	s->windows = windows_open(m->window_us, m->lateness_us, s->reference->width);
+	s->judge = judge_open(s->reference, &options);
 	*ret = s;
 	return 0;
+}
+
+/* One block of the configuration, while its references are opened. */
+struct opening {
+	const struct config *config;
+	const struct model_config *model;
+	const struct plugins *plugins;
+	struct streams *streams;
+	struct buf *errors;
+	size_t mistakes, n;
+};
+
+/* A file that the pattern of a path has matched by chance (an older one that was kept, say) is not of this place. */
+static bool stands_right(const struct opening *o, const struct stream *s)
+{
+	char *right;
+	bool same;
+
+	if (o->model->reference && !strcmp(s->path, o->model->reference))
+		return true;
+	right = reference_path(o->model, o->config->state, s->model, s->version);
+	same = !strcmp(right, s->path);
+	free(right);
+	return same;
+}
+
+static void open_one(void *context, const char *path)
+{
+	struct opening *o = context;
+	struct stream *s, *known;
+	struct error e = {0};
+	int status = stream_open(o->model, path, o->plugins, &s, &e);
+
+	if (status == -ENOENT)
+		return;
+	if (status) {
+		buf_format(o->errors, "%s: model \"%s\": %s\n", o->model->where, o->model->name, e.text);
+		o->mistakes++;
+		return;
+	}
+	known = streams_find(o->streams, s->model, s->version);
+	if (known && stands_right(o, s))
+		log_warning("streams", "two references of one stream; the first is used", "used", log_s(known->path), "other", log_s(path));
+	if (known || !stands_right(o, s) || streams_put(o->streams, s, &known))
+		stream_close(s);
+	else
+		o->n++;
 }
 
 size_t streams_open(const struct config *config, const struct plugins *plugins, struct streams *ret, struct buf *errors)
 {
 	size_t mistakes = 0;
 
-	*ret = (struct streams){.at = mem_zero(config->n_models, sizeof(struct stream))};
+	ret->at = mem_zero(STREAMS_MOST, sizeof(struct stream *));
+	ret->n = 0;
 	for (size_t i = 0; i < config->n_models; i++) {
-		const struct model_config *m = &config->models[i];
-		struct error e = {0};
-		int status = m->reference ? stream_open(m, plugins, &ret->at[ret->n], &e) : -ENOENT;
+		struct opening o = {.config = config, .model = &config->models[i], .plugins = plugins, .streams = ret, .errors = errors};
 
-		if (status == -ENOENT) {
-			log_warning("streams", "model has no reference yet: its records are counted as no_reference until oodd fit made one",
-				"model", m->name, "reference", log_s(m->reference ? m->reference : "(none configured)"));
-			continue;
-		}
-		if (status) {
-			buf_format(errors, "%s: model \"%s\": %s\n", m->where, m->name, e.text);
-			mistakes++;
-			continue;
-		}
-		ret->n++;
+		reference_each(o.model, config->state, open_one, &o);
+		if (!o.n && !o.mistakes)
+			log_info("streams", "model has no reference yet", "model", o.model->name, "reference",
+				log_s(o.model->reference ? o.model->reference : "(none configured)"));
+		mistakes += o.mistakes;
 	}
 	return mistakes;
 }
 
+int streams_put(struct streams *streams, struct stream *s, struct stream **ret_retired)
+{
+	struct stream *before = streams_find(streams, s->model, s->version);
+
+	if (streams->n == STREAMS_MOST)
+		return -ENOSPC;
+	/* The pointer, then the number: who sees the number sees the pointer. */
+	streams->at[streams->n] = s;
+	atomic_fetch_add(&streams->n, 1);
+	if (before)
+		atomic_store(&before->retired, true);
+	*ret_retired = before;
+	return 0;
+}
+
+void streams_sweep(struct streams *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->at[i]->retired)
+			stream_close(s->at[i]);
+		else
+			s->at[n++] = s->at[i];
+	}
+	s->n = n;
+}
+
 struct stream *streams_find(const struct streams *s, const char *model, const char *version)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (!strcmp(s->at[i].model, model) && !strcmp(s->at[i].version, version))
-			return &s->at[i];
+	size_t n = atomic_load(&s->n);
+
+	for (size_t i = 0; i < n; i++)
+		if (!atomic_load(&s->at[i]->retired) && !strcmp(s->at[i]->model, model) && !strcmp(s->at[i]->version, version))
+			return s->at[i];
 	return NULL;
 }
