@@ -34,16 +34,19 @@ static size_t check_detectors(const struct house *h, struct buf *errors)
 static int check(const struct house *h)
 {
 	struct pipeline_sinks sinks = {0};
-	struct buf errors = BUF_EMPTY;
+	struct buf errors = BUF_EMPTY, remarks = BUF_EMPTY;
 	size_t mistakes = check_detectors(h, &errors) + endpoints_check(h->config, &errors);
 	struct pipeline *p = pipeline_open(h->config, h->plugins, &sinks, PIPELINE_ALL, &errors);
 
+	config_remarks(h->config, &remarks);
 	fputs(buf_cstr(&errors), stderr);
+	fputs(buf_cstr(&remarks), stderr);
 	if (p && !mistakes)
 		printf("%s: ok: %zu sources, %zu models (%zu with a reference), %zu endpoints, %zu rule files, %zu plugins\n",
 			h->config->file, h->config->n_sources, h->config->n_models, pipeline_streams(p)->n, h->config->n_endpoints,
 			h->config->n_rules, h->plugins->n);
 	pipeline_close(p);
+	buf_done(&remarks);
 	buf_done(&errors);
 	return p && !mistakes ? 0 : EX_CONFIG;
 }

@@ -102,6 +102,8 @@ int config_read(const char *path, struct config **ret, struct buf *errors);
 void config_close(struct config *c);
 /* The whole configuration with defaults, as Lua that can be read back; behind each value a comment where it came from. */
 void config_effective(const struct config *c, struct buf *to);
+/* Of a configuration without mistakes: what may not be meant so, a line each. */
+void config_remarks(const struct config *c, struct buf *to);
 /* The block for a model of that name: an exact name first, then patterns in order; NULL when none. */
 const struct model_config *config_model(const struct config *c, const char *model);
 

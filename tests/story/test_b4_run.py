@@ -171,6 +171,19 @@ def test_a_world_writable_plugin_is_refused_and_the_rest_loads(home):
     assert "energy" in done.stdout and "mahalanobis" in done.stdout
 
 
+def test_check_remarks_on_what_may_not_be_meant(home):
+    secret = home.path / "token"
+    secret.write_text("abc")
+    secret.chmod(0o600)
+    text = home.config.read_text().replace("intent.jsonl*", "intent.jsonl")
+    home.config.write_text(text.replace('"http://127.0.0.1:9/none"', f'"http://pager.example/", secret_file = "{secret}"'))
+    done = home.run("check")
+    assert re.search(r'oodd\.lua:2: source "intents": no file matches path yet', done.stderr)
+    assert re.search(r'source "intents": path does not match rotated names', done.stderr)
+    assert re.search(r'endpoint "hook": url is not https', done.stderr)
+    assert ": ok: " in done.stdout
+
+
 def test_a_bad_rule_is_named(home):
     (home.path / "rules.d" / "b.lua").write_text('alert "X" { on = "signal", wen = function(s) return true end }')
     done = home.run("check", check=False)
