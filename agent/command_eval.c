@@ -38,7 +38,7 @@ static bool is_ours(struct eval *v, const struct stream *s)
 {
 	if (!v->stream && (!v->model || !strcmp(v->model, s->model)) && (!v->version || !strcmp(v->version, s->version))) {
 		v->stream = s;
-		v->budget = (struct rate_budget){s->config->false_alarms, s->config->per_us, s->config->window_us, 0};
+		v->budget = (struct rate_budget){s->config->false_alarms.n, s->config->false_alarms.per_us, s->config->window_us, 0};
 	}
 	if (v->stream == s)
 		return true;

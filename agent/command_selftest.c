@@ -118,7 +118,7 @@ static void json_detectors(const struct reference *r, struct buf *to)
 
 static struct rate_budget budget_of(const struct model_config *m, double log_budget)
 {
-	return (struct rate_budget){m->false_alarms, m->per_us, m->window_us, log_budget};
+	return (struct rate_budget){m->false_alarms.n, m->false_alarms.per_us, m->window_us, log_budget};
 }
 
 /* Alarms of one replay have one cause, the draw that it was given: variance over mean of the replays' alarms. */

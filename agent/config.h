@@ -35,6 +35,12 @@ struct detector_config {
 	size_t n_options;
 };
 
+/* As written: "1 per 30d". */
+struct alarm_rate {
+	double n;
+	int64_t per_us;
+};
+
 struct model_config {
 	char *name;              /* of the model; may be a pattern with * */
 	char *where;
@@ -42,8 +48,7 @@ struct model_config {
 	struct detector_config *detectors; /* none: the default set by what the log holds */
 	size_t n_detectors;
 	int64_t window_us, lateness_us, idle_us; /* idle: close open windows after so long without a record (wall clock) */
-	double false_alarms;     /* as written: "1 per 30d" is 1 .. */
-	int64_t per_us;          /* .. per this */
+	struct alarm_rate false_alarms;
 	double flag;             /* 0 < flag < 1 */
 	bool strict;             /* .. and at most that share, for the calibration records at hand */
 	int season;              /* enum season (model/season.h) */
@@ -82,6 +87,7 @@ struct config {
 	size_t n_rules;
 	char **plugins;          /* directories searched for detectors, in order */
 	size_t n_plugins;
+	struct alarm_rate false_alarms; /* of all models together; n 0: not limited. Each model's own is already its even share at most. */
 	int64_t commit_us;       /* cadence of the one transaction */
 	bool log_json;
 	int log_level;           /* enum log_level */

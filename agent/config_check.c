@@ -226,8 +226,21 @@ static void say_what(struct reading *r, const char *word, const char *name)
 	snprintf(r->what, sizeof r->what, "%s \"%s\": ", word, name);
 }
 
+/* The host's budget is shared evenly: a union of streams has at most the sum of their false alarms. */
+static void share_budget(struct config *c)
+{
+	for (size_t i = 0; i < c->n_models && c->false_alarms.n > 0; i++) {
+		struct alarm_rate *rate = &c->models[i].false_alarms;
+		double share = c->false_alarms.n / (double)c->n_models * ((double)rate->per_us / (double)c->false_alarms.per_us);
+
+		if (share < rate->n)
+			rate->n = share;
+	}
+}
+
 void config_check(struct reading *r, struct config *c)
 {
+	share_budget(c);
 	for (size_t i = 0; i < config_n_blocks; i++)
 		check_names(r, c, &config_blocks[i]);
 	for (size_t i = 0; i < c->n_sources; i++) {

@@ -38,6 +38,7 @@ void value_read_detectors(
 void value_done_detectors(void *member);
 void value_print_detectors(const void *member, struct buf *to);
 void value_read_rate(struct reading *r, const struct key *k, const struct value *v, void *member);
+void value_read_model_rate(struct reading *r, const struct key *k, const struct value *v, void *member);
 void value_print_rate(const void *member, struct buf *to);
 void value_read_shares(struct reading *r, const struct key *k, const struct value *v, void *member);
 void value_print_shares(const void *member, struct buf *to);

@@ -237,14 +237,13 @@ static int rate_parse(const char *text, double *ret_n, int64_t *ret_us)
 	return 0;
 }
 
-/* false_alarms = "1 per 30d" */
+/* false_alarms = "1 per 30d"; absent: as it was */
 void value_read_rate(struct reading *r, const struct key *k, const struct value *v, void *member)
 {
-	struct model_config *m = (struct model_config *)((char *)member - k->at);
+	struct alarm_rate *rate = member;
 
-	m->false_alarms = 1;
-	m->per_us = 30 * 86400 * SECOND_US;
-	if (v && (v->type != VALUE_TEXT || rate_parse(v->text, &m->false_alarms, &m->per_us)))
+	(void)k;
+	if (v && (v->type != VALUE_TEXT || rate_parse(v->text, &rate->n, &rate->per_us)))
 		table_wrong(r, v->line,
 			"false_alarms must be a rate such as \"1 per 30d\", and is %s%.40s%s",
 			v->type == VALUE_TEXT ? "\"" : "",
@@ -252,16 +251,22 @@ void value_read_rate(struct reading *r, const struct key *k, const struct value 
 			v->type == VALUE_TEXT ? "\"" : "");
 }
 
+void value_read_model_rate(struct reading *r, const struct key *k, const struct value *v, void *member)
+{
+	*(struct alarm_rate *)member = (struct alarm_rate){1, 30 * 86400 * SECOND_US};
+	value_read_rate(r, k, v, member);
+}
+
 void value_print_rate(const void *member, struct buf *to)
 {
-	const struct model_config *m =
-		(const struct model_config *)((const char *)member -
-					      offsetof(struct model_config, false_alarms));
+	const struct alarm_rate *rate = member;
 	char text[64];
 
+	if (rate->n <= 0)
+		return;
 	buf_text(to, "\"");
-	buf_json_number(to, m->false_alarms);
-	buf_format(to, " per %s\"", duration_format(m->per_us, text, sizeof text));
+	buf_json_number(to, rate->n);
+	buf_format(to, " per %s\"", duration_format(rate->per_us, text, sizeof text));
 }
 
 /* fit_share = { 0.4, 0.2, 0.1, 0.3 } */

@@ -38,8 +38,8 @@ struct judge_options judge_options_of(const struct model_config *m)
 {
 	struct judge_options o = JUDGE_OPTIONS;
 
-	o.false_alarms = m->false_alarms;
-	o.per_us = m->per_us;
+	o.false_alarms = m->false_alarms.n;
+	o.per_us = m->false_alarms.per_us;
 	o.window_us = m->window_us;
 	o.smallest_effect = m->smallest_effect;
 	o.season = (enum season)m->season;

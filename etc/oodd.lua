@@ -51,6 +51,9 @@ endpoint "console" { kind = "stdout" }
 -- Directories of detectors, searched in order.
 -- plugins { "/usr/lib/oodd/plugins" }
 
+-- The budget of all models together: each gets an even share, or its own where that is less.
+-- false_alarms = "1 per 7d"
+
 -- commit = "1s"                             -- how often progress is committed
 log = { level = "info", format = "text" }        -- level: debug, info, warning, error; format: text, json
 limits = { rule_memory = "8MiB", rule_cpu = "100ms", dead_letter = "64MiB" }

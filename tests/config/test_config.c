@@ -126,7 +126,7 @@ static void test_whole(void **state)
 	assert_string_equal(m->detectors[2].options[1].text, "true");
 	assert_string_equal(m->detectors[2].options[2].text, "l2");
 	assert_int_equal(m->window_us, 600 * SECOND_US);
-	assert_true(m->false_alarms == 0.5 && m->per_us == 7 * 86400 * SECOND_US);
+	assert_true(m->false_alarms.n == 0.5 && m->false_alarms.per_us == 7 * 86400 * SECOND_US);
 	assert_true(m->flag == 0.02 && m->fit_share[3] == 0.25);
 	assert_ptr_equal(config_model(c, "intent-router"), &c->models[1]);
 	assert_ptr_equal(config_model(c, "intent-x"), &c->models[0]);
@@ -164,13 +164,28 @@ static void test_defaults(void **state)
 	assert_int_equal(c->sources[0].decode.future_us, standard.future_us);
 	assert_int_equal(c->sources[0].n_exclude, 4);
 	assert_int_equal(c->models[0].window_us, 300 * SECOND_US);
-	assert_true(c->models[0].false_alarms == 1 &&
-		    c->models[0].per_us == 30 * 86400 * SECOND_US && c->models[0].flag == 0.01);
+	assert_true(c->models[0].false_alarms.n == 1 &&
+		    c->models[0].false_alarms.per_us == 30 * 86400 * SECOND_US && c->models[0].flag == 0.01);
 	assert_int_equal(c->models[0].n_detectors, 0);
 	assert_int_equal(c->n_rules, 1);
 	assert_non_null(strstr(c->rules[0], "rules/default.lua"));
 	assert_int_equal(c->n_plugins, 1);
 	assert_int_equal(c->log_level, LOG_INFO_);
+	config_close(c);
+}
+
+static void test_a_budget_of_the_host_is_shared(void **state)
+{
+	struct config *c = must_read("false_alarms = '1 per 10d'\nmodel 'a' {}\nmodel 'b' { false_alarms = '1 per 100d' }\n");
+
+	(void)state;
+	assert_true(c->false_alarms.n == 1 && c->false_alarms.per_us == 10 * 86400 * SECOND_US);
+	assert_float_equal(c->models[0].false_alarms.n, 1, 0); /* 30 days hold 3, halved: its own is stricter */
+	assert_float_equal(c->models[1].false_alarms.n, 1, 0);
+	config_close(c);
+	c = must_read("false_alarms = '1 per 90d'\nmodel 'a' {}\nmodel 'b' { false_alarms = '1 per 1d' }\n");
+	assert_float_equal(c->models[0].false_alarms.n, 1. / 6, 1e-12);
+	assert_float_equal(c->models[1].false_alarms.n, 1. / 180, 1e-12);
 	config_close(c);
 }
 
@@ -215,6 +230,7 @@ static const struct {
 	{"model 'm' { flag = 0/0 }", ":1: model \"m\": flag must be from 1e-06 to 0.5, and is "},
 	{"model 'm' { flag = '0.01' }", ":1: model \"m\": flag must be a number, and is a text"},
 	{"model 'm' { false_alarms = 1 }", ":1: model \"m\": false_alarms must be a rate such as \"1 per 30d\", and is a number"},
+	{"false_alarms = 'few'", ":1: false_alarms must be a rate such as \"1 per 30d\", and is \"few\""},
 	{"model 'm' { false_alarms = '1 in 30d' }", ":1: model \"m\": false_alarms must be a rate such as \"1 per 30d\", and is \"1 in 30d\""},
 	{"model 'm' { fit_share = { 0.5, 0.5 } }", ":1: model \"m\": fit_share must be four numbers above 0"},
 	{"model 'm' { fit_share = { 0.5, 0.5, 0.5, 0.5 } }", ":1: model \"m\": fit_share must sum to 1, and sums to 2"},
@@ -450,7 +466,8 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole),
-		cmocka_unit_test(test_defaults), cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_a_budget_of_the_host_is_shared), cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_reads_back), cmocka_unit_test(test_provenance),
 		cmocka_unit_test(test_example)};

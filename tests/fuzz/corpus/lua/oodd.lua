@@ -28,6 +28,8 @@ model "*" {
 	lateness = "30s",                        -- how long a window waits for late records
 	false_alarms = "1 per 30d",              -- the budget; thresholds follow from it
 	flag = 0.01,                             -- flag the oddest 1 % of normal traffic, record by record
+	-- strict = true,                        -- at most that, whichever records calibrated: fewer flags
+	-- season = "auto",                      -- none, hour-of-day, day-of-week, hour-of-week (UTC); auto: only where two periods show one
 	-- smallest_effect = 0.01,               -- a smaller shift (PSI) is not worth an alarm
 	-- samples = 20,                         -- odd records kept per window, for review
 }
@@ -48,6 +50,9 @@ endpoint "console" { kind = "stdout" }
 
 -- Directories of detectors, searched in order.
 -- plugins { "/usr/lib/oodd/plugins" }
+
+-- The budget of all models together: each gets an even share, or its own where that is less.
+-- false_alarms = "1 per 7d"
 
 -- commit = "1s"                             -- how often progress is committed
 log = { level = "info", format = "text" }        -- level: debug, info, warning, error; format: text, json
