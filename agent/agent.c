@@ -9,6 +9,7 @@
 #include "endpoints.h"
 #include "events.h"
 #include "feed.h"
+#include "notify.h"
 #include "rooms.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,6 +22,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -35,7 +37,7 @@ enum phase { RUNNING, RELOADING, DRAINING, DELIVERING, ENDED };
 struct agent {
 	uv_loop_t loop;
 	uv_signal_t hup, term, interrupt;
-	uv_timer_t commit_timer, idle_timer, drain_timer;
+	uv_timer_t commit_timer, idle_timer, alive_timer;
 	const char *config_path;
 	struct rooms rooms, next;  /* next: built by a reload, waiting for what is under way */
 	struct store *store;
@@ -230,6 +232,12 @@ static void on_idle_timer(uv_timer_t *timer)
 		agent_commit(a);
 }
 
+static void on_alive_timer(uv_timer_t *timer)
+{
+	(void)timer;
+	notify_alive();
+}
+
 static void on_store(void *context, enum store_state state, const char *text)
 {
 	struct agent *a = context;
@@ -244,6 +252,16 @@ static void on_store(void *context, enum store_state state, const char *text)
 		feed_pause(a->rooms.feed);
 }
 
+/* What `systemctl status` shows. */
+static void say_ready(const struct agent *a)
+{
+	const struct config *c = a->rooms.house.config;
+	char status[128];
+
+	snprintf(status, sizeof status, "%zu sources, %zu streams with a reference", c->n_sources, (size_t)pipeline_streams(a->rooms.pipeline)->n);
+	notify_ready(status);
+}
+
 /* Reload: the new house stands before the old one falls. */
 
 static void reload_done(struct agent *a, const char *text, const char *error)
@@ -253,6 +271,7 @@ static void reload_done(struct agent *a, const char *text, const char *error)
 	else
 		log_info("agent", text, "config", log_s(a->config_path));
 	a->phase = RUNNING;
+	say_ready(a);
 	uv_timer_start(&a->commit_timer, on_commit_timer, (uint64_t)a->rooms.house.config->commit_us / 1000,
 		(uint64_t)a->rooms.house.config->commit_us / 1000);
 	if (!a->stalled)
@@ -265,14 +284,17 @@ static void reload_begin(struct agent *a)
 		log_warning("agent", "a reload is under way or the agent is ending; this one is not begun");
 		return;
 	}
+	notify_reloading();
 	if (rooms_make(a, &a->next)) {
 		log_error("agent", "reload refused: the configuration has mistakes; the old one stays", "config", log_s(a->config_path));
+		say_ready(a);
 		return;
 	}
 	if (strcmp(a->next.house.config->state, a->rooms.house.config->state)) {
 		log_error("agent", "reload refused: another state directory needs a restart; the old configuration stays",
 			"was", log_s(a->rooms.house.config->state), "new", log_s(a->next.house.config->state));
 		rooms_close(&a->next);
+		say_ready(a);
 		return;
 	}
 	a->phase = RELOADING;
@@ -329,6 +351,7 @@ static void drain_begin(struct agent *a, const char *why)
 {
 	if (a->phase == DRAINING || a->phase == DELIVERING || a->phase == ENDED)
 		return;
+	notify_stopping();
 	log_info("agent", "ending: what is under way is finished first", "signal", why);
 	rooms_close(&a->next);
 	a->phase = DRAINING;
@@ -385,7 +408,7 @@ static void close_handle(uv_handle_t *handle, void *context)
 
 static void agent_listen(struct agent *a)
 {
-	uint64_t commit_ms = (uint64_t)a->rooms.house.config->commit_us / 1000;
+	uint64_t commit_ms = (uint64_t)a->rooms.house.config->commit_us / 1000, alive_ms = notify_alive_ms();
 
 	a->hup.data = a->term.data = a->interrupt.data = a->commit_timer.data = a->idle_timer.data = a;
 	uv_signal_init(&a->loop, &a->hup);
@@ -398,6 +421,9 @@ static void agent_listen(struct agent *a)
 	uv_timer_init(&a->loop, &a->idle_timer);
 	uv_timer_start(&a->commit_timer, on_commit_timer, commit_ms, commit_ms);
 	uv_timer_start(&a->idle_timer, on_idle_timer, IDLE_MS, IDLE_MS);
+	uv_timer_init(&a->loop, &a->alive_timer);
+	if (alive_ms)
+		uv_timer_start(&a->alive_timer, on_alive_timer, alive_ms, alive_ms);
 }
 
 /* Was the state written in another boot of this machine? Then logs may have lost their tails. */
@@ -490,6 +516,7 @@ static int agent_run(struct agent *a)
 	log_info("agent", "running", "version", PACKAGE_VERSION, "config", log_s(a->config_path),
 		"sources", log_n((long long)a->rooms.house.config->n_sources),
 		"streams", log_n((long long)pipeline_streams(a->rooms.pipeline)->n));
+	say_ready(a);
 	feed_resume(a->rooms.feed);
 	uv_run(&a->loop, UV_RUN_DEFAULT);
 	say_balance(a);

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -117,6 +118,28 @@ def test_hup_reloads_and_a_bad_configuration_is_refused(home):
             log.write(b"".join(sample("stream")[:100]))
         time.sleep(1)
     assert re.search(r"read +100 records", text(home))
+
+
+def test_the_service_manager_is_told(home, tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "200000")
+        told = []
+
+        def until(word):
+            while not told or word not in told[-1]:
+                told.append(manager.recv(4096).decode())
+
+        with running(home) as agent:
+            until("READY=1\nSTATUS=1 sources, 1 streams")
+            until("WATCHDOG=1")
+            agent.send_signal(signal.SIGHUP)
+            until("RELOADING=1\nMONOTONIC_USEC=")
+            until("READY=1")
+            until("WATCHDOG=1")
+        until("STOPPING=1")
 
 
 def test_reloads_under_load_lose_nothing(home):
