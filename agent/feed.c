@@ -141,13 +141,11 @@ static int64_t feed_hold(struct feed *f, const struct job *j)
 {
 	int64_t hold = INT64_MAX;
 
-	for (size_t i = 0; i < f->n_inlets; i++)
-		for (struct tail_file *file = NULL; (file = tail_pending(f->inlets[i].tail, file));) {
-			int64_t us = tail_file_time(file);
+	for (size_t i = 0; i < f->n_inlets; i++) {
+		int64_t us = tail_pending_oldest(f->inlets[i].tail, j->chunk->file);
 
-			if (file != j->chunk->file && us != TIME_NONE && us < hold)
-				hold = us;
-		}
+		hold = us < hold ? us : hold;
+	}
 	for (const struct job *other = j->next; other; other = other->next)
 		if (other->chunk->file != j->chunk->file && other->head_us != TIME_NONE && other->head_us < hold)
 			hold = other->head_us;

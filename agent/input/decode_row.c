@@ -110,13 +110,19 @@ static bool stream_is(const struct row_stream *s, const char *model, size_t n_mo
 
 struct row_stream *row_stream_make(struct row *r, const char *model, size_t n_model, const char *version, size_t n_version)
 {
-	for (size_t i = 0; i < r->n_streams; i++)
-		if (stream_is(r->streams[i], model, n_model, version, n_version))
-			return r->streams[i];
+	uint64_t hash = hash_bytes(version, n_version, hash_bytes(model, n_model, 0));
+	struct row_stream **slot = &r->by_name[hash % ROW_STREAM_SLOTS];
+	struct row_stream *s;
+
+	for (s = *slot; s; s = s->next)
+		if (stream_is(s, model, n_model, version, n_version))
+			return s;
 	if (r->n_streams == ROW_STREAMS_MOST)
 		return NULL;
+	s = stream_open(model, n_model, version, n_version);
+	s->next = *slot;
 	r->streams = mem_grow(r->streams, r->n_streams + 1, sizeof(struct row_stream *));
-	return r->streams[r->n_streams++] = stream_open(model, n_model, version, n_version);
+	return r->streams[r->n_streams++] = *slot = s;
 }
 
 /* What a record calls its model or version: as it stands where that will do, else made plain in `plain`. */

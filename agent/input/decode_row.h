@@ -16,6 +16,7 @@
 #define ROW_NAME_MOST 1024   /* bytes of a column's name */
 #define ROW_FLAT_MOST 8      /* levels of nested features that are flattened */
 #define ROW_STREAMS_MOST 1024
+#define ROW_STREAM_SLOTS 256
 
 /* Text as met: in the record's bytes, perhaps with JSON escapes, or made here and gone with the record. */
 struct row_text {
@@ -45,6 +46,7 @@ struct row_stream {
 	enum { LOGITS_UNKNOWN, LOGITS_RAW, LOGITS_NORMALISED } logits;
 	struct row_names names[FIELD_N];
 	struct batch *batch;     /* in the present `to`, or NULL */
+	struct row_stream *next; /* of those whose names fall together */
 };
 
 enum row_end { ROW_TAKEN, ROW_REFUSED, ROW_AGAIN };
@@ -61,6 +63,7 @@ struct row {
 	ptrdiff_t shift;         /* from the bytes read to the chunk they were copied from */
 	struct row_stream **streams;
 	size_t n_streams;
+	struct row_stream *by_name[ROW_STREAM_SLOTS];
 	struct row_stream *last, *again;
 	struct row_stream *limbo; /* where a record waits that has not named its model */
 	int64_t newest_us, outlier_us;

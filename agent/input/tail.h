@@ -72,6 +72,8 @@ void tail_scan(struct tail *t);
 struct tail_file *tail_next(struct tail *t);
 /* Files with bytes to read, busy ones too, in no order: NULL begins, and NULL ends. */
 struct tail_file *tail_pending(struct tail *t, const struct tail_file *after);
+/* The least next time of those but `except` (may be NULL); INT64_MAX where none is known. */
+int64_t tail_pending_oldest(const struct tail *t, const struct tail_file *except);
 
 /* Read at the cursor: bytes, and the file is busy; or 0 when there are none now (truncated, vanished, only NULs so far): ask tail_next again; or
  * -errno with a sentence. Runs of NULs where a record would begin are skipped and counted, holes without reading them.

@@ -142,6 +142,25 @@ struct tail_file *tail_next(struct tail *t)
 	return first_below(t, 0, NULL);
 }
 
+/* Below a file whose time is known there is none of an earlier one. */
+static int64_t oldest_below(const struct tail *t, size_t at, const struct tail_file *except)
+{
+	int64_t left, right;
+
+	if (at >= t->n_ready)
+		return INT64_MAX;
+	if (t->ready[at] != except && t->ready[at]->next_us != TIME_NONE)
+		return t->ready[at]->next_us;
+	left = oldest_below(t, 2 * at + 1, except);
+	right = oldest_below(t, 2 * at + 2, except);
+	return left < right ? left : right;
+}
+
+int64_t tail_pending_oldest(const struct tail *t, const struct tail_file *except)
+{
+	return oldest_below(t, 0, except);
+}
+
 struct tail_file *tail_pending(struct tail *t, const struct tail_file *after)
 {
 	size_t at = after ? after->ready_at + 1 : 0;

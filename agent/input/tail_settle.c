@@ -338,7 +338,7 @@ static void turn_over(struct tail_file *f)
 	f->cursor = f->done = f->tried = f->peak = 0;
 	f->skipping = f->done_skipping = f->offered_last = false;
 	f->marker = (struct fingerprint){0};
-	f->next_us = TIME_NONE;
+	tail_file_time_set(f, TIME_NONE);
 	f->touched_us = clock_now(t->options.clock);
 	f->dirty = true;
 	f->fresh = true; /* the log may have been copied once more since */

@@ -68,6 +68,8 @@ struct rules {
 	size_t n_endpoints;
 	struct series *series;
 	size_t n_series, room;
+	uint32_t *slots; /* series.c: positions in `series`, plus one; NULL: to be made */
+	size_t n_slots;
 	bool full; /* said once that there are too many */
 };
 
@@ -106,6 +108,11 @@ void compose_trouble(const struct rules *all, const struct rule_file *f, const s
 bool memory_pack(lua_State *L, int index, struct arena *arena, struct buf *to, struct error *e);
 void memory_push(lua_State *L, const struct msgpack_object *o); /* {} for NULL */
 
+/* series.c: the series of a rule on a stream, a new one where there is none yet; NULL when there are too many. Lent until the
+ * next call. */
+struct series *series_of(struct rules *r, const char *file, const char *rule, const char *model,
+	const char *version);
+void series_moved(struct rules *r); /* the list was changed by others */
 void series_done(struct series *s);
 
 #endif

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SERIES = 20000 };
-
 /* Where alerts go during one rules_signal. */
 struct outlet {
 	void (*on_alert)(void *context, const struct alert *a);
@@ -61,17 +59,6 @@ int rules_open(const struct rules_options *o, struct rules **ret, struct buf *er
 	return 0;
 }
 
-void series_done(struct series *s)
-{
-	free(s->file);
-	free(s->rule);
-	free(s->model);
-	free(s->version);
-	alert_done(&s->alert);
-	alert_done(&s->trouble);
-	buf_done(&s->memory);
-}
-
 void rules_close(struct rules *r)
 {
 	if (!r)
@@ -85,49 +72,8 @@ void rules_close(struct rules *r)
 	free(r->files);
 	free(r->endpoints);
 	free(r->series);
+	series_moved(r);
 	free(r);
-}
-
-static bool is_series(const struct series *s, const char *file, const char *rule, const char *model,
-	const char *version)
-{
-	return strcmp(s->rule, rule) == 0 && strcmp(s->model, model) == 0 &&
-	       strcmp(s->version, version) == 0 && strcmp(s->file, file) == 0;
-}
-
-/* Add an empty one; NULL when there are too many. */
-static struct series *add_series(
-	struct rules *r, const char *file, const char *rule, const char *model, const char *version)
-{
-	if (r->n_series == MOST_SERIES) {
-		if (!r->full)
-			log_error("rules",
-				"too many streams times alerts; further ones are not watched",
-				"most", log_n(MOST_SERIES));
-		r->full = true;
-		return NULL;
-	}
-	if (r->n_series == r->room) {
-		r->room = r->room ? 2 * r->room : 16;
-		r->series = mem_grow(r->series, r->room, sizeof *r->series);
-	}
-	r->series[r->n_series] = (struct series){.file = mem_copy_text(file),
-		.rule = mem_copy_text(rule),
-		.model = mem_copy_text(model),
-		.version = mem_copy_text(version),
-		.alarm = ALARM_NONE,
-		.seen_us = TIME_NONE,
-		.owned = true};
-	return &r->series[r->n_series++];
-}
-
-static struct series *series_for(
-	struct rules *r, const struct rule_file *f, const struct rule *rule, const struct signal *s)
-{
-	for (size_t i = 0; i < r->n_series; i++)
-		if (is_series(&r->series[i], f->base, rule->name, s->model, s->version))
-			return &r->series[i];
-	return add_series(r, f->base, rule->name, s->model, s->version);
 }
 
 static void resolve(struct alert *a, int64_t at_us, const struct outlet *out)
@@ -191,7 +137,7 @@ static int speak(struct rules *r, struct rule_file *f, const struct rule *rule, 
 static void watch(struct rules *r, struct rule_file *f, const struct rule *rule,
 	const struct signal *signal, const struct outlet *out)
 {
-	struct series *s = series_for(r, f, rule, signal);
+	struct series *s = series_of(r, f->base, rule->name, signal->model, signal->version);
 	struct verdict v;
 	enum alarm_step step;
 	struct error e;
@@ -226,6 +172,7 @@ static void drop_series(struct rules *r, size_t i, int64_t at_us, const struct o
 		resolve(&s->trouble, at_us, out);
 	series_done(s);
 	r->series[i] = r->series[--r->n_series];
+	series_moved(r);
 }
 
 /* Series whose rule is gone, and those of a version that went quiet while others of its model went
@@ -234,9 +181,9 @@ static void sweep(struct rules *r, const struct signal *signal, const struct out
 {
 	for (size_t i = 0; i < r->n_series;) {
 		const struct series *s = &r->series[i];
-		bool quiet = strcmp(s->model, signal->model) == 0 && s->seen_us != TIME_NONE &&
-			     signal->end_us > s->seen_us &&
+		bool quiet = s->seen_us != TIME_NONE && signal->end_us > s->seen_us &&
 			     signal->end_us - s->seen_us > RULES_RETIRE_US &&
+			     strcmp(s->model, signal->model) == 0 &&
 			     strcmp(s->version, signal->version) != 0;
 
 		if (!s->owned || quiet)

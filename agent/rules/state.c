@@ -195,6 +195,7 @@ static int read_all(struct rules *r, const struct msgpack_object *root, struct e
 	r->series = series;
 	r->n_series = n;
 	r->room = n + 1;
+	series_moved(r);
 	return 0;
 }
 

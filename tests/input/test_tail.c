@@ -828,9 +828,12 @@ static void the_earliest_comes_first(void **state)
 	for (struct tail_file *p = tail_pending(b->tail, NULL); p; p = tail_pending(b->tail, p))
 		f[strrchr(tail_file_path(p), '/')[1] - '0'] = p;
 	assert_ptr_equal(tail_next(b->tail), f[0]); /* all unknown: by birth */
+	assert_true(tail_pending_oldest(b->tail, NULL) == INT64_MAX);
 	tail_file_time_set(f[0], 300);
 	assert_ptr_equal(tail_next(b->tail), f[1]);
 	tail_file_time_set(f[1], 100);
+	assert_int_equal(tail_pending_oldest(b->tail, NULL), 100); /* one is still unknown */
+	assert_int_equal(tail_pending_oldest(b->tail, f[1]), 300);
 	tail_file_time_set(f[2], 200);
 	assert_ptr_equal(tail_next(b->tail), f[1]);
 	tail_file_busy_set(f[1], true);
