@@ -110,6 +110,7 @@ void event_signal(struct buf *to, const struct signal *s)
 	put_number(to, "log_budget", s->log_budget);
 	put_time(to, "since", s->since_us);
 	put_text(to, "why", s->why);
+	put_text(to, "inherited_from", s->inherited_from);
 	buf_text(to, ",\"findings\":[");
 	for (size_t i = 0; i < s->n_findings; i++) {
 		if (i)
@@ -155,6 +156,7 @@ void event_summary(struct buf *to, const struct counts *c, int64_t ts_us)
 	}
 	buf_text(to, "}");
 	put_whole(to, "flagged", c->flagged);
+	put_whole(to, "no_detectors", c->no_detectors);
 	put_whole(to, "truncated_bytes_unread", c->truncated_bytes_unread);
 	put_whole(to, "truncations", c->truncations);
 	put_bool(to, "balanced", !gap.records && !gap.bytes);
@@ -188,6 +190,8 @@ void text_summary(struct buf *to, const struct counts *c)
 	buf_format(to, "  flagged %lld of the scored", (long long)c->flagged);
 	if (c->scored.records)
 		buf_format(to, " (%.2f %%)", 100.0 * (double)c->flagged / (double)c->scored.records);
+	if (c->no_detectors)
+		buf_format(to, "; %lld were counted without detectors: their version has no reference yet", (long long)c->no_detectors);
 	if (c->truncated_bytes_unread)
 		buf_format(to, "; %lld bytes were truncated away or deleted unread", (long long)c->truncated_bytes_unread);
 	if (c->truncations)
@@ -209,6 +213,8 @@ void text_signal(struct buf *to, const struct signal *s)
 		buf_format(to, " evidence=%.1f (alarm at %.1f)", s->log_m, s->log_budget);
 	if (s->alarm)
 		buf_format(to, " severity=%d", s->severity);
+	if (s->inherited_from)
+		buf_format(to, " (by the features of %s)", *s->inherited_from ? s->inherited_from : "the version without a name");
 	buf_text(to, "\n");
 	for (size_t i = 0; i < s->n_findings && s->alarm && shown < 5; i++)
 		if (s->findings[i].moved) {

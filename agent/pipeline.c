@@ -17,7 +17,7 @@
 
 #define RULES_KEY "all"
 
-enum { PEEK_BYTES = 64 * 1024, SAMPLE_BYTES = 16 * 1024, STRANGERS_NAMED = 100 };
+enum { PEEK_BYTES = 64 * 1024, SAMPLE_BYTES = 16 * 1024, STRANGERS_NAMED = 100, INHERITED_MOST = 256 };
 
 /* A (model, version) that no reference knows: said once, then only counted. */
 struct stranger {
@@ -26,6 +26,7 @@ struct stranger {
 
 struct pipeline {
 	const struct config *config;
+	const struct plugins *plugins;
 	enum pipeline_parts parts;
 	struct pipeline_sinks sinks;
 	struct streams streams;
@@ -63,6 +64,7 @@ struct pipeline *pipeline_open(const struct config *config, const struct plugins
 	size_t mistakes = 0;
 
 	p->config = config;
+	p->plugins = plugins;
 	p->parts = parts;
 	p->sinks = *sinks;
 	p->counts = mem_zero(config->n_sources, sizeof *p->counts);
@@ -340,6 +342,7 @@ static void apply_rows(struct pipeline *p, struct chunk *c, struct stream *s, co
 		if (pushed)
 			continue;
 		scored_count(scored, i, w);
+		counts->no_detectors += s->reference->n_detectors == 0;
 		if (scored->flagged[i]) {
 			counts->flagged++;
 			if (p->sinks.on_sample)
@@ -373,6 +376,39 @@ static void rows_out(struct pipeline *p, const struct chunk *c)
 	free(row);
 }
 
+/* A version that no reference knows, of a model that one does: watched by what does not depend on the model, from its first
+ * record on. NULL when there is nothing to watch it by. */
+static struct stream *stream_of_new_version(struct pipeline *p, const char *model, const char *version)
+{
+	struct stream *from = streams_ancestor(&p->streams, model), *s, *before;
+	struct error e = {0};
+
+	if (!from || streams_inherited(&p->streams) >= INHERITED_MOST || stream_inherit(from, version, p->plugins, &s, &e))
+		return NULL;
+	if (streams_put(&p->streams, s, &before)) {
+		stream_close(s);
+		return NULL;
+	}
+	log_info("pipeline", "a new version of the model: its features are judged as those of the version before were; the rest when it "
+			     "has a reference of its own", "model", log_s(model), "version", log_s(version), "inherited_from",
+		log_s(from->version));
+	return s;
+}
+
+/* A batch whose stream came, or was replaced, after pipeline_work had looked. Scored here, on the loop thread: so which records
+ * are counted by which reference depends on their order alone, not on how many chunks were under way. */
+static void batch_catch_up(struct pipeline *p, struct chunk *c, size_t i)
+{
+	const struct batch *b = c->decoded.batches[i];
+	struct stream *s = streams_find(&p->streams, b->model, b->version);
+
+	if (!s && p->parts == PIPELINE_ALL)
+		s = stream_of_new_version(p, b->model, b->version);
+	c->streams[i] = s;
+	if (s)
+		scorer_run(s->scorer, &c->space, b, &c->scored[i]);
+}
+
 static void apply_batch(struct pipeline *p, struct chunk *c, size_t i, int64_t hold_us)
 {
 	struct counts *counts = &p->counts[c->source];
@@ -393,6 +429,9 @@ void pipeline_apply(struct pipeline *p, struct chunk *c, int64_t hold_us)
 	if (p->sinks.on_reject)
 		for (size_t i = 0; i < c->decoded.n_rejects; i++)
 			p->sinks.on_reject(p->sinks.context, c->source, c->path, &c->decoded.rejects[i]);
+	for (size_t i = 0; i < c->decoded.n_batches && p->parts >= PIPELINE_SCORE; i++)
+		if (c->decoded.batches[i]->n && (!c->streams[i] || c->streams[i]->retired))
+			batch_catch_up(p, c, i);
 	if (p->sinks.on_row)
 		rows_out(p, c);
 	for (size_t i = 0; i < c->decoded.n_batches; i++)
@@ -468,9 +507,38 @@ void pipeline_save(struct pipeline *p, struct txn *t)
 static struct stream *stream_of_key(struct pipeline *p, const char *key)
 {
 	for (size_t i = 0; i < p->streams.n; i++)
-		if (!strcmp(p->streams.at[i]->key, key))
+		if (!p->streams.at[i]->retired && !strcmp(p->streams.at[i]->key, key))
 			return p->streams.at[i];
 	return NULL;
+}
+
+/* A stream that had inherited its measures begins again as it was. Names may hold blanks: whose windows these are, their
+ * reference's hash tells. */
+static void load_inherited(struct pipeline *p, const char *key, const void *at, size_t n)
+{
+	size_t n_streams = p->streams.n;
+
+	for (size_t i = 0; i < n_streams && !stream_of_key(p, key); i++) {
+		const struct stream *from = p->streams.at[i];
+		size_t n_model = strlen(from->model);
+		struct stream *s, *before;
+		struct windows *windows;
+		struct error e = {0};
+
+		if (strncmp(key, from->model, n_model) || key[n_model] != ' ' || from->reference->inherited_from ||
+			from != streams_ancestor(&p->streams, from->model) ||
+			stream_inherit(from, key + n_model + 1, p->plugins, &s, &e))
+			continue;
+		if (windows_unpack(at, n, s->reference->hash, &windows, &e)) {
+			stream_close(s);
+			continue;
+		}
+		windows_touch(windows, clock_monotonic_us());
+		windows_close(s->windows);
+		s->windows = windows;
+		if (streams_put(&p->streams, s, &before))
+			stream_close(s);
+	}
 }
 
 static int load_windows(void *context, const char *key, const void *at, size_t n)
@@ -479,8 +547,10 @@ static int load_windows(void *context, const char *key, const void *at, size_t n
 	struct windows *windows;
 	struct error e = {0};
 
-	if (!s)
+	if (!s) {
+		load_inherited(context, key, at, n);
 		return 0;
+	}
 	if (windows_unpack(at, n, s->reference->hash, &windows, &e)) {
 		log_warning("pipeline", "open windows of before do not fit the reference of now; they are dropped, counting begins anew",
 			"stream", log_s(key), "error", log_s(e.text));

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/words.h"
+#include "model/reference_inherit.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -65,16 +66,15 @@ static int reference_fits(const struct model_config *m, const char *path, const 
 	return 0;
 }
 
-int stream_open(const struct model_config *m, const char *path, const struct plugins *plugins, struct stream **ret, struct error *e)
+/* Takes the reference, whatever comes of it. */
+static int stream_make(const struct model_config *m, struct reference *r, const char *path, const struct plugins *plugins,
+	struct stream **ret, struct error *e)
 {
 	struct judge_options options = judge_options_of(m);
 	struct stream *s = mem_zero(1, sizeof *s);
-	int status = reference_read(path, &s->reference, e);
+	int status = scorer_open(r, plugins, &s->scorer, e);
 
-	if (!status)
-		status = reference_fits(m, path, s->reference, e);
-	if (!status)
-		status = scorer_open(s->reference, plugins, &s->scorer, e);
+	s->reference = r;
 	if (status) {
 		stream_close(s);
 		return status;
@@ -88,6 +88,51 @@ int stream_open(const struct model_config *m, const char *path, const struct plu
 	s->judge = judge_open(s->reference, &options);
 	*ret = s;
 	return 0;
+}
+
+int stream_open(const struct model_config *m, const char *path, const struct plugins *plugins, struct stream **ret, struct error *e)
+{
+	struct reference *r;
+	int status = reference_read(path, &r, e);
+
+	if (status)
+		return status;
+	status = reference_fits(m, path, r, e);
+	if (!status)
+		return stream_make(m, r, path, plugins, ret, e);
+	reference_close(r);
+	return status;
+}
+
+int stream_inherit(const struct stream *from, const char *version, const struct plugins *plugins, struct stream **ret, struct error *e)
+{
+	struct reference *r;
+	int status = reference_inherit(from->reference, version, &r, e);
+
+	return status ? status : stream_make(from->config, r, from->path, plugins, ret, e);
+}
+
+struct stream *streams_ancestor(const struct streams *s, const char *model)
+{
+	struct stream *best = NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct stream *at = s->at[i];
+
+		if (!at->retired && !at->reference->inherited_from && !strcmp(at->model, model) &&
+			(!best || at->reference->last_us > best->reference->last_us))
+			best = at;
+	}
+	return best;
+}
+
+size_t streams_inherited(const struct streams *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		n += !s->at[i]->retired && s->at[i]->reference->inherited_from;
+	return n;
 }
 
 /* One block of the configuration, while its references are opened. */

@@ -46,12 +46,18 @@ size_t streams_open(const struct config *config, const struct plugins *plugins, 
 void streams_close(struct streams *s);
 /* One stream from a reference; `path` is where it says it comes from. 0 or -errno with a sentence. */
 int stream_open(const struct model_config *m, const char *path, const struct plugins *plugins, struct stream **ret, struct error *e);
+/* A stream of another version of the same model, watched by what its features were in `from`'s reference (reference_inherit.h);
+ * its own has reference->inherited_from. -ENOENT when there is nothing to inherit. */
+int stream_inherit(const struct stream *from, const char *version, const struct plugins *plugins, struct stream **ret, struct error *e);
 void stream_close(struct stream *s); /* accepts NULL */
 /* Takes `s`: from now on streams_find finds it, in place of what it may have found before, which is retired and returned (NULL:
  * none). Chunks under way may still hold that one; pipeline_apply looks again. Loop thread. -ENOSPC beyond STREAMS_MOST. */
 int streams_put(struct streams *streams, struct stream *s, struct stream **ret_retired);
 /* Nothing is under way: retired ones are freed. Loop thread. */
 void streams_sweep(struct streams *s);
+/* Loop thread. Of the model's streams that have a reference of their own, the one that saw the newest records; NULL: none. */
+struct stream *streams_ancestor(const struct streams *s, const char *model);
+size_t streams_inherited(const struct streams *s);
 /* Any thread. NULL when there is none. */
 struct stream *streams_find(const struct streams *s, const char *model, const char *version);
 

@@ -296,6 +296,9 @@ static char *why_unjudged(const struct judge *j, const struct window *w)
 
 	for (size_t i = 0; i < j->r->n_measures; i++)
 		any |= j->r->measures[i].judged;
+	if (!any && j->r->inherited_from)
+		return mem_format("nothing of version %s can be judged by that of %s: it needs a reference of its own", j->r->version,
+			j->r->inherited_from);
 	if (!any)
 		return mem_format(
 			"not enough data: the reference holds too little to judge any measure by");
@@ -322,6 +325,7 @@ static void signal_begin(const struct judge *j, const struct window *w, struct s
 {
 	*to = (struct signal){.model = mem_copy_text(j->r->model),
 		.version = mem_copy_text(j->r->version),
+		.inherited_from = mem_copy_text(j->r->inherited_from),
 		.start_us = w->start_us,
 		.end_us = w->end_us,
 		.n = w->n,

@@ -35,6 +35,7 @@ void counts_add(struct counts *to, const struct counts *from)
 	for (size_t i = 0; i < REJECT_N; i++)
 		tally_add(&to->rejected[i], from->rejected[i]);
 	to->flagged += from->flagged;
+	to->no_detectors += from->no_detectors;
 	to->truncated_bytes_unread += from->truncated_bytes_unread;
 	to->truncations += from->truncations;
 }

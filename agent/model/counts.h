@@ -46,6 +46,7 @@ struct counts {
 	struct tally read, scored, late, in_flight;
 	struct tally rejected[REJECT_N];
 	int64_t flagged;                /* of the scored */
+	int64_t no_detectors;           /* of the scored: counted in a window of a stream that has no detectors (yet) */
 	int64_t truncated_bytes_unread; /* known losses of the source itself: copytruncate, deleted before read */
 	int64_t truncations;            /* files that began anew: where that was not seen happening, what was lost is not known */
 };

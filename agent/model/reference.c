@@ -89,6 +89,7 @@ void reference_close(struct reference *r)
 		return;
 	free(r->model);
 	free(r->version);
+	free(r->inherited_from);
 	free(r->made_by);
 	free(r->season_why);
 	texts_done(r->logs, r->n_logs);

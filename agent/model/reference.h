@@ -68,6 +68,7 @@ struct reference_partial {
 struct reference {
 	/* provenance */
 	char *model, *version;
+	char *inherited_from; /* NULL, or the version whose feature measures these are (reference_inherit.h) */
 	char *made_by;        /* "oodd 0.1.0" */
 	int64_t made_us, first_us, last_us;
 	char **logs;          /* paths as given to fit */

@@ -108,6 +108,7 @@ SHAPE(measure, measure);
 static const struct field reference_fields[] = {
 	{"model", TEXT, AT(model), 0, 0, NULL},
 	{"version", TEXT, AT(version), 0, 0, NULL},
+	{"inherited_from", TEXT, AT(inherited_from), 0, YOUNG, NULL},
 	{"made_by", TEXT, AT(made_by), 0, 0, NULL},
 	{"made_us", INTEGER, AT(made_us), 0, 0, NULL},
 	{"first_us", INTEGER, AT(first_us), 0, 0, NULL},

@@ -12,5 +12,6 @@ void signal_done(struct signal *s)
 	free(s->version);
 	free(s->findings);
 	free(s->why);
+	free(s->inherited_from);
 	*s = (struct signal){0};
 }

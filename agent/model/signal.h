@@ -49,6 +49,7 @@ struct signal {
 	struct finding *findings; /* by log_m, heaviest first; one for each measure */
 	size_t n_findings;
 	char *why;               /* NULL, or why it was not judged */
+	char *inherited_from;    /* NULL, or the version whose feature measures it was judged by: this one has no reference yet */
 };
 
 void signal_done(struct signal *s);

@@ -67,6 +67,12 @@ static void push_kind(lua_State *L, struct rule_file *f, const void *of)
 	lua_pushstring(L, measure_kind_words[((const struct finding *)of)->kind]);
 }
 
+static void push_inherited(lua_State *L, struct rule_file *f, const void *of)
+{
+	(void)f;
+	lua_pushstring(L, ((const struct signal *)of)->inherited_from); /* nil for NULL */
+}
+
 /* The heaviest finding that moved; where none did, the heaviest. */
 static void push_top(lua_State *L, struct rule_file *f, const void *of)
 {
@@ -140,6 +146,7 @@ static const struct view_field signal_fields[] = {
 	{"log_m", F_REAL, OF_SIGNAL(log_m)},
 	{"budget", F_REAL, OF_SIGNAL(log_budget)},
 	{"since", F_TIME, OF_SIGNAL(since_us)},
+	{"inherited_from", F_OTHER, 0, push_inherited},
 	{"top", F_OTHER, 0, push_top},
 	{"findings", F_OTHER, 0, push_findings},
 	{"find", F_OTHER, 0, push_find},

@@ -34,8 +34,9 @@ struct route *route_open(const struct reference *r)
 	struct route *t = mem_zero(1, sizeof *t);
 
 	t->r = r;
-	t->has_class = has_measure(r, MEASURE_CLASS);
-	t->has_confidence = has_measure(r, MEASURE_CONFIDENCE);
+	/* Of a version that inherits its measures, what the model puts out is not expected to be there. */
+	t->has_class = !r->inherited_from && has_measure(r, MEASURE_CLASS);
+	t->has_confidence = !r->inherited_from && has_measure(r, MEASURE_CONFIDENCE);
 	word_index_open(&t->classes, r->classes, r->n_classes);
 	t->category = mem_zero(r->n_category + 1, sizeof *t->category);
 	for (size_t i = 0; i < r->n_category; i++)
@@ -234,6 +235,8 @@ static void predicted_route(const struct route *t, const struct batch *b, struct
 {
 	struct oodd_matrix logits = to->batch.logits;
 
+	if (t->r->inherited_from && b->logits && b->n_logits == t->r->n_classes)
+		logits = (struct oodd_matrix){b->logits, b->n_logits};
 	for (size_t i = 0; i < b->n; i++)
 		if (b->prediction[i].at)
 			to->predicted[i] = word_index_find(

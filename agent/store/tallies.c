@@ -27,6 +27,7 @@ static const struct {
 	bool bytes;
 } singles[] = {
 	{"flagged", offsetof(struct counts, flagged), false},
+	{"no_detectors", offsetof(struct counts, no_detectors), false},
 	{"truncated_unread", offsetof(struct counts, truncated_bytes_unread), true},
 	{"truncations", offsetof(struct counts, truncations), false},
 };

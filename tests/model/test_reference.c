@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 #include "model/reference.h"
+#include "model/reference_inherit.h"
 
 #include "made_reference.h"
 
@@ -381,6 +382,60 @@ static void bins_of_a_column_are_those_of_each_value(void **state)
 	}
 }
 
+/* Of the sample's two measures the class may be counted, the age is judged. */
+static void a_new_version_inherits_what_does_not_depend_on_the_model(void **state)
+{
+	struct reference *r = sample(), *heir = NULL, *again = NULL, *other = NULL;
+	struct error e = {""};
+
+	(void)state;
+	assert_int_equal(reference_inherit(r, "2.0", &heir, &e), 0);
+	assert_string_equal(heir->model, r->model);
+	assert_string_equal(heir->version, "2.0");
+	assert_string_equal(heir->inherited_from, r->version);
+	assert_int_equal(heir->n_detectors, 0);
+	assert_int_equal(heir->n_logits + heir->n_embedding, 0);
+	assert_int_equal(heir->n_measures, 2);
+	assert_false(heir->measures[0].judged);
+	assert_non_null(strstr(heir->measures[0].why, "counted, not judged"));
+	assert_true(heir->measures[1].judged);
+	assert_memory_equal(heir->measures[1].mean, r->measures[1].mean, 7 * sizeof(double));
+	assert_true(heir->measures[1].kappa == r->measures[1].kappa);
+	assert_int_equal(heir->n_windows, 2);
+	assert_memory_equal(heir->windows[1].v, r->windows[1].v, r->width * sizeof(int64_t));
+	/* its hash is of what it holds */
+	assert_int_equal(reference_inherit(r, "2.0", &again, &e), 0);
+	assert_int_equal(reference_inherit(r, "2.1", &other, &e), 0);
+	assert_int_equal(strlen(heir->hash), 64);
+	assert_string_equal(heir->hash, again->hash);
+	assert_string_not_equal(heir->hash, other->hash);
+	reference_close(other);
+	reference_close(again);
+	reference_close(heir);
+	reference_close(r);
+}
+
+static void a_version_inherits_stretches_of_windows(void **state)
+{
+	struct reference *r = sample(), *heir = NULL;
+	struct error e = {""};
+
+	(void)state;
+	r->measures[0].kind = MEASURE_P_VALUE; /* of detectors, which are not inherited */
+	assert_int_equal(reference_inherit(r, "2.0", &heir, &e), 0);
+	assert_int_equal(heir->n_measures, 1);
+	assert_int_equal(heir->width, r->width - 3);
+	assert_int_equal(heir->measures[0].first, 0);
+	assert_int_equal(heir->measures[0].sums, 7);
+	assert_memory_equal(heir->windows[0].v, r->windows[0].v + 3, (r->width - 3) * sizeof(int64_t));
+	reference_close(heir);
+	r->n_measures = 1;
+	assert_int_equal(reference_inherit(r, "2.0", &heir, &e), -ENOENT);
+	assert_non_null(strstr(e.text, "nothing"));
+	r->n_measures = 2;
+	reference_close(r);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -407,6 +462,8 @@ int main(void)
 		cmocka_unit_test(every_broken_byte_is_found),
 		cmocka_unit_test(every_broken_payload_is_refused_or_sound),
 		cmocka_unit_test(every_promise_is_checked),
+		cmocka_unit_test(a_new_version_inherits_what_does_not_depend_on_the_model),
+		cmocka_unit_test(a_version_inherits_stretches_of_windows),
 		cmocka_unit_test(a_small_table_is_exact),
 		cmocka_unit_test(a_thinned_table_is_exact_in_the_tail_and_valid),
 		cmocka_unit_test(bins_are_half_open_and_their_ends_special),

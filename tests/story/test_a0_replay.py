@@ -155,18 +155,18 @@ def test_hostile_lines_are_counted_under_their_reasons(home, events):
         b'{"ts":"2026-03-01T19:25:41Z"}\n': "no_model",
         b'{"ts":"2026-03-01T19:25:41Z","model":"clinc-intent","version":"1.0.0","embedding":[1,2,3]}\n': "vector_width",
         b'{"ts":"2026-03-01T19:25:41Z","model":"another"}\n': "no_stream",
-        b'{"ts":"2026-03-01T19:25:41Z","model":"clinc-intent","version":"9"}\n': "no_reference",
         b"\n": "blank",
         b'{"a":"' + b"x" * (1 << 20) + b'"}\n': "too_long",
         b"[" * 100 + b"]" * 100 + b"\n": "too_deep",
     }
-    lines = good[:100] + list(bad) + good[100:]
+    unseen = b'{"ts":"2026-03-01T19:25:41Z","model":"clinc-intent","version":"9"}\n' # counted, as far as it can be
+    lines = good[:100] + list(bad) + [unseen] + good[100:]
     (home.path / "hostile.jsonl").write_bytes(b"".join(lines) + b'{"ts":"2026-03')
     summary = home.events(home.path / "hostile.jsonl")[-1]
     want = Counter(bad.values()) + Counter(["partial"])
     assert summary["balanced"]
     assert {reason: t["records"] for reason, t in summary["rejected"].items()} == dict(want)
-    assert summary["scored"]["records"] == 1600
+    assert summary["scored"]["records"] == 1601 and summary["no_detectors"] == 1
     assert summary["read"]["bytes"] == (home.path / "hostile.jsonl").stat().st_size
 
 
