@@ -3,6 +3,7 @@
 #include "commands.h"
 
 #include "house.h"
+#include "labels.h"
 #include "logs.h"
 #include "pipeline.h"
 #include "streams.h"
@@ -23,6 +24,9 @@ struct fitting {
 	const struct command *self;
 	const char *config, *model, *version, *output, *source;
 	struct cli_list any, fit, calibrate;
+	const char *labels_path;
+	struct labels *labels;       /* NULL: none given */
+	struct labels_fields fields;
 	bool json, no_detectors;
 	struct house house;
 	const struct model_config *settings;
@@ -68,6 +72,17 @@ static void on_batch(void *context, const struct batch *b)
 	f->status = fit_add(f->work, f->part, b, &f->error);
 }
 
+static bool label_of(void *context, const char *id, size_t n, struct fit_label *ret)
+{
+	const struct fitting *f = context;
+	const struct label *label = labels_find(f->labels, id, n);
+
+	if (!label || label->word == LABELS_NO_WORD)
+		return false;
+	*ret = (struct fit_label){labels_word(f->labels, label->word), label->time_us};
+	return true;
+}
+
 static struct fit_detector *detectors_of(const struct model_config *m)
 {
 	struct fit_detector *to = mem_zero(m->n_detectors, sizeof *to);
@@ -98,7 +113,7 @@ static void options_of(struct fitting *f, struct cli_list *all)
 	f->options = (struct fit_options){
 		.model = f->model, .logs = all->at, .n_logs = all->n, .made_by = "oodd " PACKAGE_VERSION, .made_us = clock_now(NULL),
 		.flag_rate = m->flag, .strict = m->strict, .window_us = m->window_us, .detectors = detectors_of(m), .n_detectors = m->n_detectors,
-		.no_detectors = f->no_detectors,
+		.no_detectors = f->no_detectors, .accuracy = m->accuracy, .label = f->labels ? label_of : NULL, .context = f,
 	};
 	if (f->any.n)
 		memcpy(f->options.share, m->fit_share, sizeof f->options.share);
@@ -154,6 +169,9 @@ static int finish(struct fitting *f)
 
 	if (!status) {
 		judge_learn(r, &judging);
+		if (r->performance.truth)
+			judge_learn(r->performance.truth, &judging);
+		performance_seal(&r->performance);
 		status = reference_write(r, f->output, &f->error);
 	}
 	if (!status) {
@@ -181,8 +199,10 @@ static int fitting_run(struct fitting *f)
 
 	if (status)
 		return EX_USAGE;
+	status = f->labels_path ? labels_read(f->labels_path, &f->fields, &f->labels, &f->error) : 0;
 	options_of(f, &all);
-	status = read_part(f, source, &f->any, PART_ANY);
+	if (!status)
+		status = read_part(f, source, &f->any, PART_ANY);
 	if (!status)
 		status = read_part(f, source, &f->fit, PART_FIT);
 	if (!status)
@@ -194,6 +214,7 @@ static int fitting_run(struct fitting *f)
 	if (status)
 		cli_fail(f->self, 0, "%s", f->error.text);
 	fit_close(f->work);
+	labels_close(f->labels);
 	detectors_free((struct fit_detector *)f->options.detectors, f->options.n_detectors);
 	for (size_t i = 0; i < f->n_others; i++)
 		free(f->others[i]);
@@ -215,7 +236,7 @@ static int usage_fault(struct fitting *f)
 
 int command_fit(const struct command *self, int argc, char **argv)
 {
-	struct fitting f = {.self = self};
+	struct fitting f = {.self = self, .fields = LABELS_FIELDS};
 	const struct cli_option options[] = {
 		{"config", 'c', CLI_TEXT, &f.config, "FILE", "the configuration (default: $OODD_CONFIG, else the installed one)", 0, 0},
 		{"model", 'm', CLI_TEXT, &f.model, "M", "of whose records; its block of the configuration says how", 0, 0},
@@ -223,6 +244,9 @@ int command_fit(const struct command *self, int argc, char **argv)
 		{"output", 'o', CLI_TEXT, &f.output, "FILE", "where the reference goes; replaced atomically", 0, 0},
 		{"fit", 0, CLI_LIST, &f.fit, "LOG...", "detectors learn from these, nothing else does", 0, 0},
 		{"calibrate", 0, CLI_LIST, &f.calibrate, "LOG...", "all calibration is done on these", 0, 0},
+		{"labels", 0, CLI_TEXT, &f.labels_path, "FILE", "JSON Lines of {\"id\",\"label\"}: how often the model is right", 0, 0},
+		{"id-field", 0, CLI_TEXT, &f.fields.id, "NAME", "of a label: the id of its record (default id)", 0, 0},
+		{"label-field", 0, CLI_TEXT, &f.fields.label, "NAME", "of a label: the true class (default label)", 0, 0},
 		{"source", 0, CLI_TEXT, &f.source, "NAME", "whose format and fields the logs have (default: the first source)", 0, 0},
 		{"no-detectors", 0, CLI_FLAG, &f.no_detectors, NULL, "watch features, classes and confidence only", 0, 0},
 		{"json", 0, CLI_FLAG, &f.json, NULL, "the summary as JSON", 0, 0},

@@ -50,6 +50,7 @@ struct model_config {
 	int64_t window_us, lateness_us, idle_us; /* idle: close open windows after so long without a record (wall clock) */
 	struct alarm_rate false_alarms;
 	double flag;             /* 0 < flag < 1 */
+	double accuracy;         /* of the model, as told; 0: not told */
 	bool strict;             /* .. and at most that share, for the calibration records at hand */
 	int season;              /* enum season (model/season.h) */
 	double smallest_effect;  /* PSI below which nothing pages */

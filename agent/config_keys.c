@@ -70,6 +70,9 @@ static const struct key model_keys[] = {
 	{"strict", KEY_BOOL, KEY_AT(struct model_config, strict), .standard = "false",
 		.help = "flag at most that share, nine times in ten, whichever records "
 			"happened to calibrate: fewer flags"},
+	{"accuracy", KEY_NUMBER, KEY_AT(struct model_config, accuracy), .standard = "0",
+		.least = 0, .most = 1,
+		.help = "how often the model is right on reference data, where oodd fit is given no labels; 0: not known"},
 	{"smallest_effect", KEY_NUMBER, KEY_AT(struct model_config, smallest_effect),
 		.standard = "0.01", .least = 0, .most = 10,
 		.help = "a shift of a smaller size (PSI) is not worth an alarm"},

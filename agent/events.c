@@ -111,6 +111,7 @@ void event_signal(struct buf *to, const struct signal *s)
 	put_time(to, "since", s->since_us);
 	put_text(to, "why", s->why);
 	put_text(to, "inherited_from", s->inherited_from);
+	event_performance(to, &s->performance);
 	buf_text(to, ",\"findings\":[");
 	for (size_t i = 0; i < s->n_findings; i++) {
 		if (i)
@@ -221,6 +222,7 @@ void text_signal(struct buf *to, const struct signal *s)
 			buf_format(to, "    %s: %s%s\n", s->findings[i].name, s->findings[i].change, s->findings[i].latched ? "" : "  (new)");
 			shown++;
 		}
+	text_performance(to, &s->performance, s->alarm);
 }
 
 void text_alert(struct buf *to, const struct alert *a)

@@ -23,6 +23,10 @@ void event_window(struct buf *to, const char *model, const char *version, const 
  *  "before","after","severity","change"}]} */
 void event_signal(struct buf *to, const struct signal *s);
 /* {"event":"alert","ts","state":"firing"|"resolved","name","model","version","summary",...}: see alert_json. */
+/* Of a signal, events_performance.c: ",\"performance\":{..}" or null; and in words, nothing when there is nothing to say and not
+ * `always`. */
+void event_performance(struct buf *to, const struct performance_signal *p);
+void text_performance(struct buf *to, const struct performance_signal *p, bool always);
 void event_alert(struct buf *to, const struct alert *a);
 /* {"event":"summary","ts","read":{"records","bytes"},"scored","late","in_flight","rejected":{reason:{}},"flagged",
  *  "truncated_bytes_unread","truncations","balanced":true} and the same in words. */

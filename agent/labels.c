@@ -5,6 +5,7 @@
 #include "labels.h"
 
 #include "walk.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "input/archive.h"
@@ -32,12 +33,16 @@ struct labels {
 	struct arena *arena;
 	char *kinds[LABELS_MOST_KINDS];
 	size_t n_kinds;
+	const char **words;  /* in the arena */
+	size_t n_words, words_room;
+	uint32_t *word_index; /* of words + 1; 0: free; twice words_room */
 };
 
 /* One line on its way in. */
 struct line {
 	const struct labels_fields *fields;
-	struct json_text id, kind;
+	struct json_text id, kind, label;
+	int64_t time_us;
 	enum truth truth;
 	const char *wrong; /* a member that is not what it must be; static */
 };
@@ -115,6 +120,40 @@ static int kind_of(struct labels *l, const char *name, size_t n, uint16_t *ret)
 	return 0;
 }
 
+/* The table is kept at most half full. */
+static void words_grow(struct labels *l)
+{
+	l->words_room = l->words_room ? 2 * l->words_room : 256;
+	l->words = mem_grow(l->words, l->words_room, sizeof *l->words);
+	free(l->word_index);
+	l->word_index = mem_zero(2 * l->words_room, sizeof *l->word_index);
+	for (size_t w = 0; w < l->n_words; w++) {
+		size_t i = hash_bytes(l->words[w], strlen(l->words[w]), 0) & (2 * l->words_room - 1);
+
+		while (l->word_index[i])
+			i = (i + 1) & (2 * l->words_room - 1);
+		l->word_index[i] = (uint32_t)w + 1;
+	}
+}
+
+static uint32_t word_of(struct labels *l, const char *name, size_t n)
+{
+	size_t i;
+
+	if (l->n_words == l->words_room)
+		words_grow(l);
+	i = hash_bytes(name, n, 0) & (2 * l->words_room - 1);
+	for (; l->word_index[i]; i = (i + 1) & (2 * l->words_room - 1)) {
+		const char *word = l->words[l->word_index[i] - 1];
+
+		if (!strncmp(word, name, n) && !word[n])
+			return l->word_index[i] - 1;
+	}
+	l->words[l->n_words] = arena_span(l->arena, name, n);
+	l->word_index[i] = (uint32_t)++l->n_words;
+	return (uint32_t)l->n_words - 1;
+}
+
 /* ---- a line ---- */
 
 static const char *read_id(struct line *in, struct json *j, const char *p)
@@ -169,6 +208,43 @@ static const char *read_kind(struct line *in, struct json *j, const char *p)
 	return json_skip(j, p);
 }
 
+/* The true class: a text as it is, a number as it is written, true and false as such. */
+static const char *read_label(struct line *in, struct json *j, const char *p)
+{
+	const char *begin = p;
+	double x;
+
+	switch (json_kinds[(unsigned char)*p]) {
+	case JSON_STRING:
+		return json_string(j, p + 1, &in->label);
+	case JSON_NUMBER:
+		p = json_number(j, p, &x);
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		p = json_literal(j, p);
+		break;
+	default: /* null, or nothing that a class could be */
+		return json_skip(j, p);
+	}
+	if (p)
+		in->label = (struct json_text){begin, (size_t)(p - begin), false};
+	return p;
+}
+
+/* A time that cannot be read is none: labels without a time are labels. */
+static const char *read_time(struct line *in, struct json *j, const char *p)
+{
+	struct json_text t;
+
+	if (*p != '"')
+		return json_skip(j, p);
+	p = json_string(j, p + 1, &t);
+	if (p && time_parse(t.at, t.n, &in->time_us))
+		in->time_us = TIME_NONE;
+	return p;
+}
+
 static const char *read_member(void *context, struct json *j, struct json_text key, const char *p)
 {
 	struct line *in = context;
@@ -177,6 +253,10 @@ static const char *read_member(void *context, struct json *j, struct json_text k
 		return read_id(in, j, p);
 	if (walk_is(key, in->fields->ood))
 		return read_ood(in, j, p);
+	if (walk_is(key, in->fields->label))
+		return read_label(in, j, p);
+	if (walk_is(key, in->fields->time))
+		return read_time(in, j, p);
 	return walk_is(key, in->fields->kind) ? read_kind(in, j, p) : json_skip(j, p);
 }
 
@@ -195,9 +275,9 @@ static const char *text_kept(struct labels *l, struct json_text *t)
 /* begin..: one line with its '\n', padded. */
 static int line_take(struct labels *l, const struct labels_fields *fields, const char *begin, struct error *e)
 {
-	struct line in = {.fields = fields, .truth = TRUTH_NEITHER};
+	struct line in = {.fields = fields, .truth = TRUTH_NEITHER, .time_us = TIME_NONE};
 	struct json j = {.begin = begin, .deepest = DEEPEST};
-	struct label label = {.kind = LABELS_NO_KIND};
+	struct label label = {.kind = LABELS_NO_KIND, .word = LABELS_NO_WORD};
 	const char *p = json_blanks(begin), *name;
 
 	if (*p == '\n')
@@ -212,6 +292,11 @@ static int line_take(struct labels *l, const struct labels_fields *fields, const
 	if (!in.id.at)
 		return error_set(e, -EINVAL, "no \"%s\"", fields->id);
 	label.truth = (uint8_t)in.truth;
+	label.time_us = in.time_us;
+	if (in.label.at) {
+		name = in.label.escaped ? text_kept(l, &in.label) : in.label.at;
+		label.word = word_of(l, name, in.label.n);
+	}
 	if (in.kind.at) {
 		name = in.kind.escaped ? text_kept(l, &in.kind) : in.kind.at;
 		if (kind_of(l, name, in.kind.n, &label.kind))
@@ -295,6 +380,8 @@ void labels_close(struct labels *l)
 	for (size_t i = 0; i < l->n_kinds; i++)
 		free(l->kinds[i]);
 	arena_close(l->arena);
+	free(l->words);
+	free(l->word_index);
 	free(l->index);
 	free(l->at);
 	free(l);
@@ -318,4 +405,14 @@ size_t labels_n_kinds(const struct labels *l)
 const char *labels_kind(const struct labels *l, size_t kind)
 {
 	return l->kinds[kind];
+}
+
+size_t labels_n_words(const struct labels *l)
+{
+	return l->n_words;
+}
+
+const char *labels_word(const struct labels *l, size_t word)
+{
+	return l->words[word];
 }

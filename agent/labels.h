@@ -15,19 +15,22 @@ enum truth {
 	TRUTH_N
 };
 
+#define LABELS_NO_WORD UINT32_MAX
 #define LABELS_NO_KIND UINT16_MAX
 #define LABELS_MOST_KINDS 256
 
 struct label {
 	uint8_t truth; /* enum truth */
 	uint16_t kind; /* index of labels_kind, or LABELS_NO_KIND */
+	uint32_t word; /* the true class: of labels_word, or LABELS_NO_WORD */
+	int64_t time_us; /* when the label came, or TIME_NONE */
 };
 
 /* Names of the members that are read. */
 struct labels_fields {
-	const char *id, *ood, *kind;
+	const char *id, *ood, *kind, *label, *time;
 };
-#define LABELS_FIELDS ((struct labels_fields){"id", "ood", "kind"})
+#define LABELS_FIELDS ((struct labels_fields){"id", "ood", "kind", "label", "ts"})
 
 struct labels;
 /* All of it, into memory: about 50 bytes and the id for each label. The id is a string or a whole number. A later label for an
@@ -40,5 +43,7 @@ size_t labels_n(const struct labels *l);
 size_t labels_replaced(const struct labels *l); /* how many were replaced by a later one */
 size_t labels_n_kinds(const struct labels *l);
 const char *labels_kind(const struct labels *l, size_t kind);
+size_t labels_n_words(const struct labels *l);
+const char *labels_word(const struct labels *l, size_t word);
 
 #endif

@@ -30,6 +30,7 @@ model "*" {
 	flag = 0.01,                             -- flag the oddest 1 % of normal traffic, record by record
 	-- strict = true,                        -- at most that, whichever records calibrated: fewer flags
 	-- season = "auto",                      -- none, hour-of-day, day-of-week, hour-of-week (UTC); auto: only where two periods show one
+	-- accuracy = 0.93,                      -- of the model on reference data, where oodd fit has no --labels: accuracy is estimated from there
 	-- smallest_effect = 0.01,               -- a smaller shift (PSI) is not worth an alarm
 	-- samples = 20,                         -- odd records kept per window, for review
 }

@@ -157,7 +157,7 @@ static void bin_words(const struct measure *m, size_t bin, const double *q, char
 	char words[80], one[16], two[16];
 
 	if (bin == m->other)
-		snprintf(words, sizeof words, "%s", "values never seen before");
+		snprintf(words, sizeof words, "%s", m->kind == MEASURE_ACCURACY ? "wrong" : "values never seen before");
 	else
 		measure_bin_words(m, bin, words, sizeof words);
 	snprintf(to, n, "%s: %s -> %s", words, percent(m->mean[bin], one, sizeof one),

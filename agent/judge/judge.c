@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "judge/caution.h"
 #include "judge/effect.h"
+#include "judge/performance.h"
 #include "judge/season.h"
 #include "judge/track.h"
 #include "model/pack.h"
@@ -356,6 +357,7 @@ void judge_window(struct judge *j, const struct window *w, struct signal *ret)
 	ret->alarm = any_latched(j);
 	ret->state = state_of(ret->fresh, ret->alarm, resolved, ret->why != NULL);
 	findings_fill(j, w, judged, ret);
+	performance_of_window(&j->r->performance, w->v, &ret->performance);
 	j->window += judged;
 }
 

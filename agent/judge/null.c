@@ -161,6 +161,8 @@ void null_make(struct null *null, const struct measure *m, const double *mean, d
 	memcpy(null->own, mean, m->n * sizeof *mean);
 	if (m->kind == MEASURE_P_VALUE)
 		add_tilts(null, m);
+	else if (m->kind == MEASURE_ACCURACY)
+		add_bins(null, m, 1); /* that errors become fewer is no news */
 	else
 		add_general(null, m);
 	weights_even(null);

@@ -15,10 +15,12 @@ enum measure_kind {
 	MEASURE_NUMERIC,    /* a numeric feature: reference quantiles */
 	MEASURE_CATEGORY,   /* a categorical feature: the reference's commonest values */
 	MEASURE_MISSING,    /* how many of the reference's fields a record lacks: edges 0, 1, 2, 4 */
+	MEASURE_ACCURACY,   /* of labels: "right", and `other` is wrong; one-sided, only more errors are evidence */
+	MEASURE_LABEL,      /* of labels: the true class; or the same where one class is predicted (model/performance.h) */
 };
-#define MEASURE_KINDS (MEASURE_MISSING + 1)
+#define MEASURE_KINDS (MEASURE_LABEL + 1)
 
-extern const char *const measure_kind_words[]; /* "p-value", "confidence", "class", "numeric", "category", "missing" */
+extern const char *const measure_kind_words[]; /* "p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label" */
 
 #define MEASURE_NO_BIN SIZE_MAX
 #define MEASURE_MOST_EDGES 63

@@ -102,6 +102,7 @@ void reference_close(struct reference *r)
 	free(r->measures);
 	windows_done(r->windows, r->n_windows);
 	windows_done(r->others, r->n_others);
+	performance_done(&r->performance);
 	free(r);
 }
 
@@ -149,6 +150,12 @@ int reference_unpack(
 		return code;
 	}
 	memcpy(r->hash, sum, sizeof r->hash);
+	code = performance_unseal(&r->performance, r->hash, e);
+	if (code < 0) {
+		error_prefix(e, "%s", name);
+		reference_close(r);
+		return code;
+	}
 	*ret = r;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "model/measure.h"
+#include "model/performance.h"
 #include "model/season.h"
 
 #include <stdbool.h>
@@ -112,6 +113,8 @@ struct reference {
 	/* Learned by judge_learn: measures with a season_prior are compared with the windows above of the same bucket. */
 	size_t season;        /* enum season, but AUTO */
 	char *season_why;     /* NULL, or why there is none although one was asked for or looked for */
+
+	struct performance performance; /* how often the model is right; its numbers in a window stand behind those of the measures */
 };
 
 struct reference *reference_new(void);

@@ -220,6 +220,9 @@ static int measures_check(const struct reference *r, struct error *e)
 		if (at > MOST_WIDTH)
 			return NO("windows wider than %d", MOST_WIDTH);
 	}
+	if (performance_check(&r->performance, at, r->n_classes, e) < 0)
+		return -EINVAL;
+	at += r->performance.width;
 	return at == r->width ? 0
 			      : NO("windows of width %zu, but the measures take %zu", r->width, at);
 }

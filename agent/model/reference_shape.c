@@ -104,6 +104,28 @@ static const struct field measure_fields[] = {
 SHAPE(measure, measure);
 #undef OF
 
+#define OF performance
+static const struct field performance_fields[] = {
+	{"width", SIZE, AT(width), 0, 0, NULL},
+	{"first", SIZE, AT(first), 0, 0, NULL},
+	{"basis", SIZE, AT(basis), 0, 0, NULL},
+	{"score", SIZE, AT(score), 0, 0, NULL},
+	{"n", REAL, AT(n), 0, 0, NULL},
+	{"accuracy", REAL, AT(accuracy), 0, 0, NULL},
+	{"threshold", REAL, AT(threshold), 0, 0, NULL},
+	{"atc", REAL, AT(atc), 0, 0, NULL},
+	{"cbpe", REAL, AT(cbpe), 0, 0, NULL},
+	{"confidence", REAL, AT(confidence), 0, 0, NULL},
+	{"atc_worth", REAL, AT(atc_worth), 0, 0, NULL},
+	{"gap_sd", REAL, AT(gap_sd), 0, 0, NULL},
+	{"edges", REALS, AT(edges), AT(n_edges), 0, NULL},
+	{"calibrated", REALS, AT(calibrated), AT(n_calibrated), 0, NULL},
+	{"sure", REALS, AT(sure), AT(n_sure), 0, NULL},
+	{"truth", BYTES, AT(truth_bytes), AT(n_truth_bytes), 0, NULL},
+};
+SHAPE(performance, performance);
+#undef OF
+
 #define OF reference
 static const struct field reference_fields[] = {
 	{"model", TEXT, AT(model), 0, 0, NULL},
@@ -137,6 +159,7 @@ static const struct field reference_fields[] = {
 	{"others", STRUCTS, AT(others), AT(n_others), 0, &window},
 	{"season", SIZE, AT(season), 0, 0, NULL},
 	{"season_why", TEXT, AT(season_why), 0, 0, NULL},
+	{"performance", STRUCT, AT(performance), 0, YOUNG, &performance},
 };
 const struct shape reference_shape = {sizeof(struct reference),
 	sizeof reference_fields / sizeof reference_fields[0], reference_fields};

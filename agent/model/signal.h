@@ -4,6 +4,7 @@
 #define MODEL_SIGNAL_H
 
 #include "model/measure.h"
+#include "model/performance.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,6 +51,7 @@ struct signal {
 	size_t n_findings;
 	char *why;               /* NULL, or why it was not judged */
 	char *inherited_from;    /* NULL, or the version whose feature measures it was judged by: this one has no reference yet */
+	struct performance_signal performance; /* how often the model is right, as far as can be told */
 };
 
 void signal_done(struct signal *s);

@@ -81,6 +81,8 @@ void rule_file_done(struct rule_file *f);
 /* view.c: a signal as Lua sees it. Inside a run. */
 void view_open(lua_State *L, struct rule_file *f);
 void view_push(lua_State *L, struct rule_file *f);
+/* view_performance.c: pushes s.performance; `of` is the signal. */
+void view_performance(lua_State *L, struct rule_file *f, const void *of);
 
 /* evaluate.c: the functions of a rule, called. 0, or a negative errno with "file:line: sentence".
  */

@@ -150,6 +150,7 @@ static const struct view_field signal_fields[] = {
 	{"top", F_OTHER, 0, push_top},
 	{"findings", F_OTHER, 0, push_findings},
 	{"find", F_OTHER, 0, push_find},
+	{"performance", F_OTHER, 0, view_performance},
 };
 
 static const struct view_field finding_fields[] = {

@@ -121,6 +121,8 @@ static int reference_make(struct fit *f, struct error *e)
 	if (code < 0)
 		return code;
 	fit_measures(f);
+	fit_performance(f);
+	fit_truth(f);
 	code = fit_windows(f, e);
 	return code == 0 ? reference_check(f->r, e) : code;
 }

@@ -23,7 +23,14 @@
 #include <stdint.h>
 
 #define FIT_LEAST_RECORDS 200 /* in all; fewer cannot say what normal is */
+#define FIT_LEAST_LABELS 100  /* fewer cannot say how often the model is right */
 #define FIT_MOST_RECORDS 4000000
+
+/* What is known of a record's truth. */
+struct fit_label {
+	const char *class; /* lives until fit_finish */
+	int64_t time_us;   /* when the label came; TIME_NONE: not known, taken as with the record */
+};
 
 struct fit_detector {
 	const char *name;
@@ -49,6 +56,10 @@ struct fit_options {
 	size_t bins;       /* of a numeric measure: 16 */
 	size_t words;      /* of a categorical measure: 40 */
 	size_t knots;      /* of a score table: 4096 */
+	double accuracy;   /* of the model, as told; 0: not told, and labels know better */
+	/* The label of a record, false: none. NULL: there are no labels. */
+	bool (*label)(void *context, const char *id, size_t n, struct fit_label *ret);
+	void *context;
 };
 
 enum fit_part {
@@ -62,6 +73,7 @@ struct fit_notes {
 	int64_t n_records;      /* given */
 	int64_t n_flagged_null; /* of the scored null records, which no table has seen */
 	int64_t n_scored_null;
+	int64_t n_labels;       /* of the records that calibrate */
 	int64_t n_windows_cut; /* windows at the ends of the log, or shared by parts: counted, not
 				  kept */
 	char **lines; /* sentences for a person: what was left out and why, what is too small */

@@ -3,6 +3,7 @@
  * rows are copied, without what fit has no use for (ids, tags, metrics, input text). */
 #include "score/fit_work.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -92,13 +93,16 @@ static struct batch *batch_with_room(struct fit *f)
 static void row_keep(struct fit *f, enum fit_part part, const struct batch *from, size_t row)
 {
 	struct batch *b = batch_with_room(f);
+	struct fit_label label = {NULL, TIME_NONE};
 
+	if (f->o.label && from->id[row].at && !f->o.label(f->o.context, from->id[row].at, from->id[row].n, &label))
+		label.class = NULL;
 	if (f->n_rows == f->room) {
 		f->room = f->room ? 2 * f->room : 4096;
 		f->rows = mem_grow(f->rows, f->room, sizeof *f->rows);
 	}
 	f->rows[f->n_rows++] = (struct fit_row){from->time_us[row], (uint32_t)(f->n_batches - 1),
-		(uint32_t)b->n, (uint8_t)part, IN_FIT};
+		(uint32_t)b->n, (uint8_t)part, IN_FIT, label};
 	row_copy(b, from, row, true);
 }
 

@@ -2,6 +2,7 @@
  * A reference described to the person who made it: what went in, what came out, how well it holds
  * on records it has not seen. */
 #include "score/fit.h"
+#include "score/performance.h"
 
 #include "base/clock.h"
 
@@ -123,6 +124,7 @@ void fit_summary_text(const struct reference *r, const struct fit_notes *notes, 
 	text_flags(r, notes, to);
 	text_season(r, to);
 	text_measures(r, to);
+	performance_text(&r->performance, notes->n_labels, to);
 	for (size_t i = 0; i < notes->n_lines; i++)
 		buf_format(to, "%snote       %s\n", i == 0 ? "\n" : "", notes->lines[i]);
 }
@@ -221,7 +223,9 @@ void fit_summary_json(const struct reference *r, const struct fit_notes *notes, 
 	json_detectors(r, to);
 	buf_text(to, "],\"measures\":[");
 	json_measures(r, to);
-	buf_text(to, "],\"notes\":[");
+	buf_text(to, "]");
+	performance_json(&r->performance, notes->n_labels, to);
+	buf_text(to, ",\"notes\":[");
 	for (size_t i = 0; i < notes->n_lines; i++) {
 		buf_text(to, i > 0 ? "," : "");
 		buf_json_text(to, notes->lines[i], strlen(notes->lines[i]));

@@ -18,6 +18,7 @@ struct fit_row {
 	uint32_t batch, row;
 	uint8_t given; /* enum fit_part */
 	uint8_t part;  /* enum part, once dealt */
+	struct fit_label label; /* class NULL: none */
 };
 
 struct fit {
@@ -56,6 +57,13 @@ void fit_schema(struct fit *f);
 /* fit_measures.c: measures of f->r, width; after the detectors, which decide whether there is a
  * p-value */
 void fit_measures(struct fit *f);
+
+/* fit_performance.c: how often the model is right, by labels, by what was told, or not at all; after the measures. fit_truth.c: what
+ * labels look like as they come in. */
+void fit_performance(struct fit *f);
+void fit_truth(struct fit *f);
+/* Index of the class of that name, -1: none. */
+int32_t fit_class(const struct reference *r, const char *name, size_t n);
 
 /* fit_detectors.c: detectors fitted, calibrated, muted, fused */
 int fit_detectors(struct fit *f, struct error *e);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "score/calibrate.h"
 #include "score/detector.h"
+#include "score/performance.h"
 
 #include <errno.h>
 #include <math.h>
@@ -29,7 +30,7 @@ struct scorer {
 	struct detector *detectors;
 	struct calibration *calibration;
 	struct plan *plans;
-	size_t n_sums;
+	size_t n_sums, first_performance; /* sums in all; the first of those that are not a measure's */
 };
 
 /* Opening. */
@@ -81,6 +82,8 @@ static bool plan_make(const struct reference *r, const struct measure *m, struct
 {
 	struct plan p = {.m = m, .feature = SIZE_MAX, .sum = SIZE_MAX};
 
+	if (m->kind == MEASURE_ACCURACY || m->kind == MEASURE_LABEL)
+		return false;
 	if (m->kind == MEASURE_NUMERIC)
 		p.feature = name_find(r->numeric, r->n_numeric, m->name);
 	if (m->kind == MEASURE_CATEGORY)
@@ -107,6 +110,8 @@ static int plans_make(struct scorer *s, struct error *e)
 		if (m->sums != MEASURE_NO_BIN)
 			s->plans[i].sum = s->n_sums++;
 	}
+	s->first_performance = s->n_sums;
+	s->n_sums += s->r->performance.width ? PERFORMANCE_SLOTS : 0;
 	return 0;
 }
 
@@ -338,6 +343,8 @@ static void rows_count(const struct scorer *s, const struct scorer_space *space,
 		if (p->sum != SIZE_MAX)
 			terms_count(p, &c, to);
 	}
+	if (s->r->performance.width)
+		performance_terms(&s->r->performance, &space->routed.batch, to, s->first_performance);
 }
 
 void scorer_run(const struct scorer *s, struct scorer_space *space, const struct batch *b,
