@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Lines for programs and for people. Key order is fixed: a diff of two replays is a diff of what they found. */
 #include "events.h"
+#include "events_schema.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -118,7 +119,9 @@ void event_signal(struct buf *to, const struct signal *s)
 			buf_text(to, ",");
 		put_finding(to, &s->findings[i]);
 	}
-	buf_text(to, "]}\n");
+	buf_text(to, "]");
+	event_schema(to, &s->schema);
+	buf_text(to, "}\n");
 }
 
 void event_alert(struct buf *to, const struct alert *a)
@@ -223,6 +226,7 @@ void text_signal(struct buf *to, const struct signal *s)
 			shown++;
 		}
 	text_performance(to, &s->performance, s->alarm);
+	text_schema(to, &s->schema);
 }
 
 void text_alert(struct buf *to, const struct alert *a)

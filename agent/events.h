@@ -20,7 +20,7 @@ struct digest window_digest(const struct window *w);
 void event_window(struct buf *to, const char *model, const char *version, const struct window *w);
 /* {"event":"signal","ts","model","version","start","end","n","flagged","flag_rate","state","alarm","fresh","severity",
  *  "log_m","log_budget","since","why","findings":[{"name","kind","judged","moved","latched","log_e","log_m","psi","ks","w1","js",
- *  "before","after","severity","change"}]} */
+ *  "before","after","severity","change"}],"schema":[...]}: see events_schema.h. */
 void event_signal(struct buf *to, const struct signal *s);
 /* {"event":"alert","ts","state":"firing"|"resolved","name","model","version","summary",...}: see alert_json. */
 /* Of a signal, events_performance.c: ",\"performance\":{..}" or null; and in words, nothing when there is nothing to say and not

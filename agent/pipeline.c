@@ -325,6 +325,7 @@ static void apply_rows(struct pipeline *p, struct chunk *c, struct stream *s, co
 {
 	struct counts *counts = &p->counts[c->source];
 	int64_t reached_us = TIME_NONE;
+	size_t named = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
 		struct window *w;
@@ -343,6 +344,7 @@ static void apply_rows(struct pipeline *p, struct chunk *c, struct stream *s, co
 			continue;
 		scored_count(scored, i, w);
 		counts->no_detectors += s->reference->n_detectors == 0;
+		scored_name(scored, b, i, &named, w);
 		if (scored->flagged[i]) {
 			counts->flagged++;
 			if (p->sinks.on_sample)

@@ -11,6 +11,9 @@
 #include "stats/evidence.h"
 
 #define FIXED_POINT 0x1p20 /* of window sums, see model/measure.h */
+/* Bins that a change names, and how much of what the first says each must. */
+#define BINS_TOLD 3
+#define BIN_TELLS .25
 #define ORDERED_MOST (MEASURE_MOST_EDGES + 3)
 
 /* PSI from which a shift is this bad. */
@@ -110,20 +113,31 @@ static void fill_sizes(
 		to->w1 = fmax(to->w1, fabs(after - m->centre) / m->scale);
 }
 
-/* The bin whose share says most about the change. For p-values all that are at most 0.01 count as
- * one: bin 0 of the answer is the first edge at or above it. */
-static size_t telling_bin(const struct measure *m, const double *q, double n)
+/* How much a bin's share says about the change: its part of PSI, with as many records added as there are bins. */
+static double bin_says(const struct measure *m, size_t bin, const double *q, double n)
 {
-	double most = -1, prior = (double)m->n;
-	size_t bin = 0;
+	double prior = (double)m->n, after = (n * q[bin] + prior * m->mean[bin]) / (n + prior);
+
+	return (after - m->mean[bin]) * log(after / m->mean[bin]);
+}
+
+/* The bins that say most, first the most, each at least a quarter of it. Returns how many. */
+static size_t telling_bins(const struct measure *m, const double *q, double n, size_t to[BINS_TOLD])
+{
+	size_t told = 0;
 
 	for (size_t i = 0; i < m->n; i++) {
-		double after = (n * q[i] + prior * m->mean[i]) / (n + prior);
-		double says = (after - m->mean[i]) * log(after / m->mean[i]);
-		if (says > most)
-			most = says, bin = i;
+		size_t at = told < BINS_TOLD ? told++ : BINS_TOLD;
+
+		for (; at > 0 && bin_says(m, to[at - 1], q, n) < bin_says(m, i, q, n); at--)
+			if (at < BINS_TOLD)
+				to[at] = to[at - 1];
+		if (at < BINS_TOLD)
+			to[at] = i;
 	}
-	return bin;
+	while (told > 1 && bin_says(m, to[told - 1], q, n) < BIN_TELLS * bin_says(m, to[0], q, n))
+		told--;
+	return told;
 }
 
 /* "0.02 %", "1.0 %", "23 %". */
@@ -168,11 +182,15 @@ static void bin_words(const struct measure *m, size_t bin, const double *q, char
 static bool words(const struct measure *m, double centre, const int64_t *v, const double *q, double n,
 	struct finding *to)
 {
-	size_t bin = telling_bin(m, q, n);
+	size_t told[BINS_TOLD] = {0}, n_told = telling_bins(m, q, n, told), bin = told[0];
 	double after = mean_after(m, v);
-	char share[140];
+	char share[260];
 
-	bin_words(m, bin, q, share, sizeof share);
+	for (size_t i = 0, used = 0; i < n_told && used < sizeof share - 100; i++) {
+		used += (size_t)snprintf(share + used, sizeof share - used, "%s", i ? ", " : "");
+		bin_words(m, told[i], q, share + used, sizeof share - used);
+		used += strlen(share + used);
+	}
 	if (m->kind == MEASURE_NUMERIC && !isnan(after) && bin != m->missing &&
 		bin != m->mistyped) {
 		to->before = centre;

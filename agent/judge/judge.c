@@ -15,6 +15,7 @@
 #include "judge/caution.h"
 #include "judge/effect.h"
 #include "judge/performance.h"
+#include "judge/schema.h"
 #include "judge/season.h"
 #include "judge/track.h"
 #include "model/pack.h"
@@ -44,6 +45,7 @@ struct judge {
 			*/
 	double *weighted, *sorted, *log_e, *log_m;
 	bool *moved;
+	struct schema_past past;
 	int64_t window;       /* judged so far */
 	int64_t fresh_window; /* of the last fresh alarm; -1 */
 };
@@ -106,6 +108,7 @@ void judge_close(struct judge *j)
 		track_done(&j->tracks[i]);
 		season_table_done(&j->seasons[i]);
 	}
+	schema_past_done(&j->past);
 	free(j->tracks);
 	free(j->seasons);
 	free(j->q);
@@ -249,7 +252,7 @@ static double usual_centre(
 }
 
 static void finding_fill(
-	struct judge *j, size_t i, const struct window *w, bool judged, struct finding *to)
+	struct judge *j, size_t i, const struct window *w, bool judged, struct finding *to, struct schema *schema)
 {
 	const struct track *t = &j->tracks[i];
 	struct measure now = *t->m; /* as is usual at this time; borrows all it points to */
@@ -264,6 +267,7 @@ static void finding_fill(
 		.log_e = j->log_e[i]};
 	to->log_m = j->log_m[i];
 	psi = effect_fill(&now, usual_centre(j, i, &now, when, sizeof when), when, w->v, j->q, to);
+	schema_look(j->r, i, &now, w, j->q, to, schema);
 	if (t->state == TRACK_KNOWN)
 		psi = effect_of_level(t->m, t->known.own);
 	if (t->m->judged)
@@ -280,7 +284,8 @@ static void findings_fill(struct judge *j, const struct window *w, bool judged, 
 	to->findings = mem_alloc((n + 1) * sizeof *to->findings);
 	to->n_findings = n;
 	for (size_t i = 0; i < n; i++)
-		finding_fill(j, j->order[i], w, judged, &to->findings[i]);
+		finding_fill(j, j->order[i], w, judged, &to->findings[i], &to->schema);
+	schema_settle(&j->past, w, &to->schema);
 	to->since_us = TIME_NONE;
 	for (size_t i = 0; i < n; i++) {
 		const struct track *t = &j->tracks[i];
@@ -363,7 +368,7 @@ void judge_window(struct judge *j, const struct window *w, struct signal *ret)
 
 void judge_pack(const struct judge *j, struct buf *to)
 {
-	pack_map(to, 5);
+	pack_map(to, 6);
 	pack_text(to, "oodd_judge");
 	pack_int(to, JUDGE_FORMAT);
 	pack_text(to, "reference");
@@ -376,6 +381,8 @@ void judge_pack(const struct judge *j, struct buf *to)
 	pack_array(to, j->r->n_measures);
 	for (size_t i = 0; i < j->r->n_measures; i++)
 		track_pack(&j->tracks[i], to);
+	pack_text(to, "schema");
+	schema_past_pack(&j->past, to);
 }
 
 static int judge_read(struct judge *j, const struct msgpack_object *o, struct error *e)
@@ -400,6 +407,9 @@ static int judge_read(struct judge *j, const struct msgpack_object *o, struct er
 		if (!track_unpack(&j->tracks[i], unpack_item(tracks, i)))
 			return error_set(e, -EINVAL, "judge's state: measure %s does not fit",
 				j->r->measures[i].name);
+	schema_past_done(&j->past);
+	if (!schema_past_read(unpack_field(o, "schema"), &j->past))
+		return error_set(e, -EINVAL, "judge's state: what is known of the schema does not fit");
 	return 0;
 }
 

@@ -109,16 +109,29 @@ static void add_bin(struct null *null, size_t bin, double share, double weight)
 		drop_last(null);
 }
 
-static void add_bins(struct null *null, const struct measure *m, double weight)
+/* Which bins swell when something breaks: the special ones; of a count of fields every one but
+ * "none". Into to[0..SWELLING_MOST); returns how many. */
+#define SWELLING_MOST 5
+static size_t swelling(const struct measure *m, size_t *to)
 {
 	const size_t special[] = {m->below, m->above, m->other, m->missing, m->mistyped};
 	size_t n = 0;
 
 	for (size_t i = 0; i < LENGTH(special); i++)
-		n += special[i] != MEASURE_NO_BIN;
-	for (size_t i = 0; i < LENGTH(special); i++)
-		for (size_t s = 0; s < LENGTH(bin_shares) && special[i] != MEASURE_NO_BIN; s++)
-			add_bin(null, special[i], bin_shares[s],
+		if (special[i] != MEASURE_NO_BIN)
+			to[n++] = special[i];
+	for (size_t i = 1; measure_counts_fields(m) && i < m->n && n < SWELLING_MOST; i++)
+		to[n++] = i;
+	return n;
+}
+
+static void add_bins(struct null *null, const struct measure *m, double weight)
+{
+	size_t bins[SWELLING_MOST], n = swelling(m, bins);
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t s = 0; s < LENGTH(bin_shares); s++)
+			add_bin(null, bins[i], bin_shares[s],
 				weight / (double)(n * LENGTH(bin_shares)));
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 const char *const measure_kind_words[] = {
-	"p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label"};
+	"p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label", "fields"};
 
 void measure_done(struct measure *m)
 {
@@ -130,17 +130,18 @@ static const char *special_words(const struct measure *m, size_t bin)
 	return NULL;
 }
 
-/* The bins of MEASURE_MISSING hold whole numbers: (2, 4] is "3 to 4". */
-static void missing_words(const struct measure *m, size_t bin, char *to, size_t n)
+/* These bins hold whole numbers: (2, 4] is "3 to 4". */
+static void fields_words(const struct measure *m, size_t bin, char *to, size_t n)
 {
 	double low = bin > 0 ? m->edges[bin - 1] + 1.0 : 0.0;
+	const char *what = m->kind == MEASURE_MISSING ? "missing" : "never seen before";
 
 	if (bin == m->n_edges)
-		snprintf(to, n, "%.0f or more fields missing", low);
+		snprintf(to, n, "%.0f or more fields %s", low, what);
 	else if (m->edges[bin] > low)
-		snprintf(to, n, "%.0f to %.0f fields missing", low, m->edges[bin]);
+		snprintf(to, n, "%.0f to %.0f fields %s", low, m->edges[bin], what);
 	else
-		snprintf(to, n, low > 0 && low < 2 ? "1 field missing" : "%.0f fields missing", low);
+		snprintf(to, n, "%.0f field%s %s", low, low > 0 && low < 2 ? "" : "s", what);
 }
 
 static void interval_words(const struct measure *m, size_t bin, char *to, size_t n)
@@ -169,8 +170,8 @@ const char *measure_bin_words(const struct measure *m, size_t bin, char *to, siz
 		snprintf(to, n, "> %.6g (beyond the reference)", m->most);
 	else if (m->n_words > 0)
 		snprintf(to, n, "%s", m->words[bin]);
-	else if (m->kind == MEASURE_MISSING)
-		missing_words(m, bin, to, n);
+	else if (measure_counts_fields(m))
+		fields_words(m, bin, to, n);
 	else
 		interval_words(m, bin, to, n);
 	return to;

@@ -17,10 +17,12 @@ enum measure_kind {
 	MEASURE_MISSING,    /* how many of the reference's fields a record lacks: edges 0, 1, 2, 4 */
 	MEASURE_ACCURACY,   /* of labels: "right", and `other` is wrong; one-sided, only more errors are evidence */
 	MEASURE_LABEL,      /* of labels: the true class; or the same where one class is predicted (model/performance.h) */
+	MEASURE_FIELDS,     /* how many fields a record has that the reference never had: the same edges */
 };
-#define MEASURE_KINDS (MEASURE_LABEL + 1)
+#define MEASURE_KINDS (MEASURE_FIELDS + 1)
 
-extern const char *const measure_kind_words[]; /* "p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label" */
+/* "p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label", "fields" */
+extern const char *const measure_kind_words[];
 
 #define MEASURE_NO_BIN SIZE_MAX
 #define MEASURE_MOST_EDGES 63
@@ -35,7 +37,7 @@ extern const char *const measure_kind_words[]; /* "p-value", "confidence", "clas
  *   (one too rare for its own bin is MEASURE_RARE_WORD); missing: absent, null, NaN; mistyped: a value of another type.
  * A special index is relative to `first`, or MEASURE_NO_BIN. */
 struct measure {
-	char *name;              /* "p-value", "confidence", "class", "missing", or the feature's name */
+	char *name;              /* "p-value", "confidence", "class", "missing", "fields", or the feature's name */
 	enum measure_kind kind;
 	size_t first, n;         /* vector[first .. first + n) */
 	size_t n_edges;
@@ -70,6 +72,12 @@ struct measure {
 };
 
 void measure_done(struct measure *m); /* frees what it holds */
+
+/* Its bins are numbers of fields of a record, "none" first. */
+static inline bool measure_counts_fields(const struct measure *m)
+{
+	return m->kind == MEASURE_MISSING || m->kind == MEASURE_FIELDS;
+}
 
 /* Bin of a number (not NaN) for kinds with edges, relative to `first`. */
 size_t measure_bin(const struct measure *m, double x);

@@ -72,6 +72,15 @@ static void categories_done(struct reference_category *category, size_t n)
 	free(category);
 }
 
+static void left_out_done(struct reference_left_out *at, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(at[i].name);
+		free(at[i].why);
+	}
+	free(at);
+}
+
 static void scoring_done(struct reference *r)
 {
 	for (size_t i = 0; i < r->n_detectors; i++)
@@ -96,6 +105,7 @@ void reference_close(struct reference *r)
 	texts_done(r->classes, r->n_classes);
 	texts_done(r->numeric, r->n_numeric);
 	categories_done(r->category, r->n_category);
+	left_out_done(r->left_out, r->n_left_out);
 	scoring_done(r);
 	for (size_t i = 0; i < r->n_measures; i++)
 		measure_done(&r->measures[i]);

@@ -90,6 +90,10 @@ struct reference {
 		size_t n_words;
 	} *category;          /* categorical features, in that order too; codes index words */
 	size_t n_category;
+	struct reference_left_out {
+		char *name, *why; /* "looks like an identifier: ..." */
+	} *left_out;          /* features that records have and that are not watched by value; known all the same */
+	size_t n_left_out;
 
 	struct reference_detector *detectors;
 	size_t n_detectors;

@@ -57,6 +57,9 @@ static int schema_check(const struct reference *r, struct error *e)
 					 "category", e)
 			       : NO("feature %s has too many categories", r->category[i].name);
 	}
+	for (size_t i = 0; i < r->n_left_out && code == 0; i++)
+		if (!r->left_out[i].name || !r->left_out[i].why)
+			return NO("feature %zu that was left out has no name or reason", i + 1);
 	return code;
 }
 

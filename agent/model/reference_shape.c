@@ -61,6 +61,14 @@ static const struct field category_fields[] = {
 SHAPE(category, reference_category);
 #undef OF
 
+#define OF reference_left_out
+static const struct field left_out_fields[] = {
+	{"name", TEXT, AT(name), 0, 0, NULL},
+	{"why", TEXT, AT(why), 0, 0, NULL},
+};
+SHAPE(left_out, reference_left_out);
+#undef OF
+
 #define OF reference_window
 static const struct field window_fields[] = {
 	{"start_us", INTEGER, AT(start_us), 0, 0, NULL},
@@ -146,6 +154,7 @@ static const struct field reference_fields[] = {
 	{"classes", TEXTS, AT(classes), AT(n_classes), 0, NULL},
 	{"numeric", TEXTS, AT(numeric), AT(n_numeric), 0, NULL},
 	{"category", STRUCTS, AT(category), AT(n_category), 0, &category},
+	{"left_out", STRUCTS, AT(left_out), AT(n_left_out), YOUNG, &left_out},
 	{"detectors", STRUCTS, AT(detectors), AT(n_detectors), 0, &detector},
 	{"fused", STRUCT, AT(fused), 0, 0, &table},
 	{"partial", STRUCTS, AT(partial), AT(n_partial), 0, &partial},

@@ -21,6 +21,7 @@ void scored_done(struct scored *s)
 	free(s->bin);
 	free(s->term);
 	free(s->sum_at);
+	free(s->unseen);
 	*s = (struct scored){0};
 }
 
@@ -42,7 +43,17 @@ void scored_room(struct scored *s, size_t n, size_t n_detectors, size_t n_measur
 		s->room = room;
 	}
 	s->n = n;
+	s->n_unseen = 0;
 	s->n_detectors = n_detectors;
 	s->n_measures = n_measures;
 	s->n_sums = n_sums;
+}
+
+void scored_unseen_add(struct scored *s, struct scored_unseen u)
+{
+	if (s->n_unseen == s->room_unseen) {
+		s->room_unseen = s->room_unseen ? 2 * s->room_unseen : 64;
+		s->unseen = mem_grow(s->unseen, s->room_unseen, sizeof *s->unseen);
+	}
+	s->unseen[s->n_unseen++] = u;
 }

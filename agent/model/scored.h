@@ -5,10 +5,19 @@
 
 #include "model/batch.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define SCORED_NO_BIN UINT32_MAX
+
+/* A value that the bin of its measure has no name for: what `row` holds in `column` of the batch that was scored (NULL: its
+ * prediction), or, of a field that the reference never had, the column's name. */
+struct scored_unseen {
+	uint32_t row, measure;
+	const struct column *column;
+	bool field;
+};
 
 /* One owner at a time; memory kept from batch to batch. Row i is row i of the batch. */
 struct scored {
@@ -22,11 +31,15 @@ struct scored {
 	uint32_t *bin;           /* n x n_measures: position in the window's vector to add 1 to, or SCORED_NO_BIN */
 	int64_t *term;           /* n x n_sums: fixed-point term (see measure.sums); INT64_MIN: none */
 	uint32_t *sum_at;        /* n_sums: position in the window's vector of each sum (its count stands behind it) */
+	struct scored_unseen *unseen; /* by row, then measure */
+	size_t n_unseen, room_unseen;
 };
 
 void scored_init(struct scored *s);
 /* Set the sizes; what the tables held is gone. Zero-size tables are not NULL. */
 void scored_room(struct scored *s, size_t n, size_t n_detectors, size_t n_measures, size_t n_sums);
 void scored_done(struct scored *s);
+/* One more at the end of `unseen`. */
+void scored_unseen_add(struct scored *s, struct scored_unseen u);
 
 #endif

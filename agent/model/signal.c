@@ -11,6 +11,7 @@ void signal_done(struct signal *s)
 	free(s->model);
 	free(s->version);
 	free(s->findings);
+	schema_done(&s->schema);
 	free(s->why);
 	free(s->inherited_from);
 	*s = (struct signal){0};

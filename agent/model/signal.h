@@ -5,6 +5,7 @@
 
 #include "model/measure.h"
 #include "model/performance.h"
+#include "model/schema.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +23,7 @@ struct finding {
 	double psi, ks, w1, js;  /* effect sizes; w1 in reference standard deviations; js in bits; NaN where undefined */
 	double before, after;    /* mean of a number, share of the bin that moved most otherwise */
 	int severity;            /* 0 below the smallest effect .. 4 */
-	char change[200];        /* in words, without the name: "mean 40.4 -> 1 240 (> 99: 0 % -> 46 %)" */
+	char change[400];        /* in words, without the name: "mean 40.4 -> 1 240 (> 99: 0 % -> 46 %)" */
 };
 
 enum signal_state {
@@ -49,6 +50,7 @@ struct signal {
 	int64_t since_us;        /* start of the window that first alarmed, TIME_NONE when none is latched */
 	struct finding *findings; /* by log_m, heaviest first; one for each measure */
 	size_t n_findings;
+	struct schema schema;    /* what is wrong with the records themselves; what carries the alarm first */
 	char *why;               /* NULL, or why it was not judged */
 	char *inherited_from;    /* NULL, or the version whose feature measures it was judged by: this one has no reference yet */
 	struct performance_signal performance; /* how often the model is right, as far as can be told */

@@ -22,7 +22,32 @@ void window_init(struct window *w, int64_t start_us, int64_t end_us, size_t widt
 void window_done(struct window *w)
 {
 	free(w->v);
+	free(w->ends);
+	unseen_done(&w->unseen);
 	*w = (struct window){0};
+}
+
+void window_ends(struct window *w, size_t n_sums)
+{
+	free(w->ends);
+	w->ends = mem_alloc((2 * n_sums + 1) * sizeof *w->ends);
+	w->n_ends = n_sums;
+	for (size_t i = 0; i < n_sums; i++) {
+		w->ends[2 * i] = INT64_MAX;
+		w->ends[2 * i + 1] = INT64_MIN;
+	}
+}
+
+static void ends_add(struct window *to, const struct window *from)
+{
+	if (from->n_ends > 0 && to->n_ends == 0)
+		window_ends(to, from->n_ends);
+	for (size_t i = 0; i < from->n_ends; i++) {
+		if (from->ends[2 * i] < to->ends[2 * i])
+			to->ends[2 * i] = from->ends[2 * i];
+		if (from->ends[2 * i + 1] > to->ends[2 * i + 1])
+			to->ends[2 * i + 1] = from->ends[2 * i + 1];
+	}
 }
 
 void window_add(struct window *to, const struct window *from)
@@ -34,11 +59,13 @@ void window_add(struct window *to, const struct window *from)
 	to->cut |= from->cut;
 	for (size_t i = 0; i < to->width; i++)
 		to->v[i] += from->v[i];
+	unseen_add(&to->unseen, &from->unseen);
+	ends_add(to, from);
 }
 
 void window_pack(const struct window *w, const char *reference_hash, struct buf *to)
 {
-	pack_map(to, 9);
+	pack_map(to, 12);
 	pack_text(to, "oodd_window");
 	pack_int(to, WINDOW_FORMAT);
 	pack_text(to, "reference");
@@ -57,6 +84,25 @@ void window_pack(const struct window *w, const char *reference_hash, struct buf 
 	pack_int(to, (int64_t)w->width);
 	pack_text(to, "v");
 	pack_ints(to, w->v, w->width);
+	pack_text(to, "unseen");
+	unseen_pack(&w->unseen, to);
+	pack_text(to, "n_ends");
+	pack_int(to, (int64_t)w->n_ends);
+	pack_text(to, "ends");
+	pack_ints(to, w->ends, 2 * w->n_ends);
+}
+
+/* What stands beside the vector; windows written before it did have none. */
+static bool beside_read(const struct msgpack_object *o, struct window *ret)
+{
+	const struct msgpack_object *ends = unpack_field(o, "ends");
+	int64_t n = 0;
+
+	if (unpack_field(o, "n_ends") && !unpack_int(unpack_field(o, "n_ends"), 0, (int64_t)ret->width, &n))
+		return false;
+	if (n > 0)
+		window_ends(ret, (size_t)n);
+	return (n == 0 || unpack_ints(ends, ret->ends, 2 * (size_t)n)) && unseen_read(unpack_field(o, "unseen"), &ret->unseen);
 }
 
 int window_read(const struct msgpack_object *o, const char *reference_hash, struct window *ret,
@@ -87,7 +133,7 @@ int window_read(const struct msgpack_object *o, const char *reference_hash, stru
 	ret->n = n;
 	ret->n_flagged = flagged;
 	ret->cut = cut;
-	if (unpack_ints(unpack_field(o, "v"), ret->v, ret->width))
+	if (unpack_ints(unpack_field(o, "v"), ret->v, ret->width) && beside_read(o, ret))
 		return 0;
 	window_done(ret);
 	return error_set(

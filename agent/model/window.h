@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "model/unseen.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,10 +22,17 @@ struct window {
 	bool cut;                 /* the stream began or ended inside it: not judged by whole ones */
 	size_t width;
 	int64_t *v;               /* `width` counts and fixed-point sums, laid out by the reference's measures */
+
+	/* Beside the vector, for words; as it, whatever the order of records. */
+	struct unseen unseen;     /* values that bins have no name for */
+	size_t n_ends;            /* sums; 0: no record yet */
+	int64_t *ends;            /* least and most term of each sum; INT64_MAX and INT64_MIN where it has none */
 };
 
 void window_init(struct window *w, int64_t start_us, int64_t end_us, size_t width); /* all zero; owns v */
 void window_done(struct window *w);
+/* ends, for so many sums. */
+void window_ends(struct window *w, size_t n_sums);
 /* to += from. The intervals and widths must agree (asserts). cut is or-ed. */
 void window_add(struct window *to, const struct window *from);
 /* One self-describing msgpack map, tied to its reference by hash (hex text). Zeros are run-length coded. */

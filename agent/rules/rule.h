@@ -83,6 +83,8 @@ void view_open(lua_State *L, struct rule_file *f);
 void view_push(lua_State *L, struct rule_file *f);
 /* view_performance.c: pushes s.performance; `of` is the signal. */
 void view_performance(lua_State *L, struct rule_file *f, const void *of);
+/* view_schema.c: s.schema; `of` is the signal. */
+void view_schema(lua_State *L, struct rule_file *f, const void *of);
 
 /* evaluate.c: the functions of a rule, called. 0, or a negative errno with "file:line: sentence".
  */

@@ -151,6 +151,7 @@ static const struct view_field signal_fields[] = {
 	{"findings", F_OTHER, 0, push_findings},
 	{"find", F_OTHER, 0, push_find},
 	{"performance", F_OTHER, 0, view_performance},
+	{"schema", F_OTHER, 0, view_schema},
 };
 
 static const struct view_field finding_fields[] = {

@@ -3,7 +3,10 @@
  * often. */
 #include "score/count.h"
 
+#include "score/route.h"
+
 #include <assert.h>
+#include <string.h>
 
 void scored_count(const struct scored *s, size_t row, struct window *w)
 {
@@ -16,9 +19,49 @@ void scored_count(const struct scored *s, size_t row, struct window *w)
 	for (size_t k = 0; k < s->n_measures; k++)
 		if (bin[k] != SCORED_NO_BIN)
 			w->v[bin[k]]++;
+	if (w->n_ends != s->n_sums)
+		window_ends(w, s->n_sums);
 	for (size_t k = 0; k < s->n_sums; k++)
 		if (term[k] != INT64_MIN) {
+			int64_t *ends = w->ends + 2 * k;
+
 			w->v[s->sum_at[k]] += term[k];
 			w->v[s->sum_at[k] + 1]++;
+			ends[0] = term[k] < ends[0] ? term[k] : ends[0];
+			ends[1] = term[k] > ends[1] ? term[k] : ends[1];
 		}
+}
+
+/* `number`: 32 bytes for one made into text. */
+static struct text value_of(const struct scored_unseen *u, const struct batch *b, char *number)
+{
+	const struct column *c = u->column;
+
+	if (!c)
+		return b->prediction[u->row];
+	if (u->field)
+		return (struct text){c->name, (uint32_t)strlen(c->name)};
+	switch ((enum cell)c->kind[u->row]) {
+	case CELL_TEXT:
+		return c->text[u->row];
+	case CELL_NUMBER:
+		return (struct text){number, (uint32_t)number_text(c->number[u->row], number)};
+	case CELL_BOOL:
+		return c->number[u->row] != 0.0 ? (struct text){"true", 4} : (struct text){"false", 5};
+	default:
+		return (struct text){"(array)", 7};
+	}
+}
+
+void scored_name(const struct scored *s, const struct batch *b, size_t row, size_t *at, struct window *w)
+{
+	char number[32];
+
+	while (*at < s->n_unseen && s->unseen[*at].row < row)
+		(*at)++;
+	for (; *at < s->n_unseen && s->unseen[*at].row == row; (*at)++) {
+		const struct scored_unseen *u = &s->unseen[*at];
+
+		unseen_put(&w->unseen, u->measure, b->hash[row], value_of(u, b, number), b->time_us[row]);
+	}
 }

@@ -11,5 +11,8 @@
 /* Add row `row` to w, whose width is the reference's. Addition only: the order of rows cannot
  * matter. */
 void scored_count(const struct scored *s, size_t row, struct window *w);
+/* What the row holds that no bin has a name for, by name. b: the batch that was scored. *at: the caller's, 0 before the
+ * batch's first row; rows come in rising order, some may be left out. */
+void scored_name(const struct scored *s, const struct batch *b, size_t row, size_t *at, struct window *w);
 
 #endif

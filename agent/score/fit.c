@@ -36,6 +36,11 @@ static void learned_free(struct fit *f)
 	for (size_t i = 0; f->r && i < f->r->n_category; i++)
 		free(f->seldom[i]);
 	free(f->seldom);
+	for (size_t i = 0; i < f->n_lone_fields; i++)
+		free(f->lone_fields[i]);
+	free(f->lone_fields);
+	f->lone_fields = NULL;
+	f->n_lone_fields = 0;
 	free(f->lone_least);
 	free(f->lone_most);
 	f->seldom = NULL;

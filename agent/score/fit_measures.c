@@ -19,7 +19,7 @@
 
 /* Fixed edges of the p-value measure: the trial's (evidence.py). */
 static const double p_edges[] = {.005, .01, .02, .05, .1, .2, .35, .5, .75};
-static const double missing_edges[] = {0, 1, 2, 4};
+static const double fields_edges[] = {0, 1, 2, 4};
 
 static struct measure *measure_add(struct fit *f, const char *name, enum measure_kind kind)
 {
@@ -175,6 +175,8 @@ static void numeric_measure(struct fit *f, const char *name)
 
 	quantiles_set(f, m, &x);
 	lone_ends(f, &x);
+	if (m->least == m->most && x.n_all > 1)
+		fit_note(f, "feature %s is constant: %.6g in all %zu records that have it; any other value is news", name, m->least, x.n_all);
 	m->below = m->n++;
 	m->above = m->n++;
 	m->missing = m->n++;
@@ -209,11 +211,11 @@ static void p_value_measure(struct fit *f)
 	measure_close(f, m);
 }
 
-static void missing_measure(struct fit *f)
+static void fields_measure(struct fit *f, const char *name, enum measure_kind kind)
 {
-	struct measure *m = measure_add(f, "missing", MEASURE_MISSING);
+	struct measure *m = measure_add(f, name, kind);
 
-	edges_set(m, missing_edges, sizeof missing_edges / sizeof missing_edges[0]);
+	edges_set(m, fields_edges, sizeof fields_edges / sizeof fields_edges[0]);
 	measure_close(f, m);
 }
 
@@ -234,6 +236,8 @@ static void category_measure(struct fit *f, const struct reference_category *c)
 	struct measure *m = measure_add(f, c->name, MEASURE_CATEGORY);
 
 	words_set(m, c->words, c->n_words, f->o.words);
+	if (c->n_words == 1)
+		fit_note(f, "feature %s is constant: always %s; any other value is news", c->name, c->words[0]);
 	m->other = m->n++;
 	m->missing = m->n++;
 	m->mistyped = m->n++;
@@ -272,7 +276,7 @@ static bool some_detector_counts(const struct reference *r)
 void fit_measures(struct fit *f)
 {
 	const struct reference *r = f->r;
-	size_t most = r->n_numeric + r->n_category + 4;
+	size_t most = r->n_numeric + r->n_category + 5;
 
 	f->lone_least = mem_zero(most, sizeof *f->lone_least);
 	f->lone_most = mem_zero(most, sizeof *f->lone_most);
@@ -280,7 +284,8 @@ void fit_measures(struct fit *f)
 		p_value_measure(f);
 	confidence_measure(f);
 	class_measure(f);
-	missing_measure(f);
+	fields_measure(f, "missing", MEASURE_MISSING);
+	fields_measure(f, "fields", MEASURE_FIELDS);
 	for (size_t i = 0; i < r->n_numeric; i++)
 		numeric_measure(f, r->numeric[i]);
 	for (size_t i = 0; i < r->n_category; i++)

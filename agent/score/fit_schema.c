@@ -82,6 +82,7 @@ static void seen_settle(struct words_seen *w)
 
 struct cells {
 	size_t numbers, texts, truths, others; /* records whose value is one */
+	size_t nulls;
 };
 
 static void column_cells(const struct column *c, size_t n, struct cells *to)
@@ -101,6 +102,9 @@ static void column_cells(const struct column *c, size_t n, struct cells *to)
 			break;
 		case CELL_TEXT:
 			text_number(c->text[i], &x) ? to->numbers++ : to->texts++;
+			break;
+		case CELL_NULL:
+			to->nulls++;
 			break;
 		default:
 			break;
@@ -190,6 +194,26 @@ static void category_put(struct fit *f, const char *name, const struct words_see
 			name, words->n, n);
 }
 
+/* Not watched by value; that records have it is known all the same. */
+static void leave_out(struct fit *f, const char *name, char *why)
+{
+	struct reference *r = f->r;
+
+	fit_note(f, "feature %s is left out: %s", name, why);
+	r->left_out = mem_grow(r->left_out, r->n_left_out + 1, sizeof *r->left_out);
+	r->left_out[r->n_left_out++] = (struct reference_left_out){mem_copy_text(name), why};
+}
+
+/* Words that a single record holds. */
+static size_t words_once(const struct words_seen *words)
+{
+	size_t n = 0;
+
+	while (n < words->n && words->at[words->n - 1 - n].n == 1)
+		n++;
+	return n;
+}
+
 static void category_add(struct fit *f, const char *name)
 {
 	struct words_seen words = feature_words(f, name);
@@ -197,10 +221,9 @@ static void category_add(struct fit *f, const char *name)
 
 	seen_settle(&words);
 	if (values >= IDENTIFIER_LEAST && words.n > values / 2)
-		fit_note(f,
-			"feature %s is left out: %zu different values in %zu records look like an "
-			"identifier",
-			name, words.n, values);
+		leave_out(f, name,
+			mem_format("it looks like an identifier: %.0f %% of its %zu values occur once; it is not watched by value",
+				100.0 * (double)words_once(&words) / (double)values, values));
 	else
 		category_put(f, name, &words);
 	free(words.at);
@@ -211,11 +234,14 @@ static void feature_add(struct fit *f, const char *name)
 	struct cells cells = feature_cells(f, name);
 	size_t all = cells.numbers + cells.texts + cells.truths + cells.others;
 
+	if (all + cells.nulls == 1) {
+		f->lone_fields = mem_grow(f->lone_fields, f->n_lone_fields + 1, sizeof *f->lone_fields);
+		f->lone_fields[f->n_lone_fields++] = mem_copy_text(name);
+	}
 	if (all == 0)
-		fit_note(f, "feature %s is left out: no record has a value", name);
+		leave_out(f, name, mem_format("no record has a value"));
 	else if (2 * cells.others > all)
-		fit_note(f, "feature %s is left out: %zu of %zu values are neither number nor text",
-			name, cells.others, all);
+		leave_out(f, name, mem_format("%zu of %zu values are neither number nor text", cells.others, all));
 	else if (2 * cells.numbers > all)
 		numeric_add(f, name);
 	else

@@ -18,6 +18,9 @@ struct route {
 	const struct reference *r;
 	struct word_index classes;
 	struct word_index *category; /* n_category */
+	struct word_index known;     /* names of features */
+	char **names;                /* of them, borrowed */
+	bool *lone;                  /* by name: it counts as never seen */
 	bool has_class, has_confidence;
 };
 
@@ -29,6 +32,31 @@ static bool has_measure(const struct reference *r, enum measure_kind kind)
 	return false;
 }
 
+/* Every feature that a record of the reference had. */
+static void known_open(struct route *t)
+{
+	const struct reference *r = t->r;
+	size_t n = 0;
+
+	t->names = mem_zero(r->n_numeric + r->n_category + r->n_left_out + 1, sizeof *t->names);
+	for (size_t i = 0; i < r->n_numeric; i++)
+		t->names[n++] = r->numeric[i];
+	for (size_t i = 0; i < r->n_category; i++)
+		t->names[n++] = r->category[i].name;
+	for (size_t i = 0; i < r->n_left_out; i++)
+		t->names[n++] = r->left_out[i].name;
+	t->lone = mem_zero(n + 1, sizeof *t->lone);
+	word_index_open(&t->known, t->names, n);
+}
+
+void route_unsee(const struct route *t, const char *name)
+{
+	int32_t code = word_index_find(&t->known, name, strlen(name));
+
+	if (code >= 0)
+		t->lone[code] = true;
+}
+
 struct route *route_open(const struct reference *r)
 {
 	struct route *t = mem_zero(1, sizeof *t);
@@ -37,6 +65,7 @@ struct route *route_open(const struct reference *r)
 	/* Of a version that inherits its measures, what the model puts out is not expected to be there. */
 	t->has_class = !r->inherited_from && has_measure(r, MEASURE_CLASS);
 	t->has_confidence = !r->inherited_from && has_measure(r, MEASURE_CONFIDENCE);
+	known_open(t);
 	word_index_open(&t->classes, r->classes, r->n_classes);
 	t->category = mem_zero(r->n_category + 1, sizeof *t->category);
 	for (size_t i = 0; i < r->n_category; i++)
@@ -49,6 +78,9 @@ void route_close(struct route *t)
 	if (!t)
 		return;
 	word_index_close(&t->classes);
+	word_index_close(&t->known);
+	free(t->names);
+	free(t->lone);
 	for (size_t i = 0; i < t->r->n_category; i++)
 		word_index_close(&t->category[i]);
 	free(t->category);
@@ -68,6 +100,7 @@ void routed_done(struct routed *to)
 	free(to->codes);
 	free(to->predicted);
 	free(to->lacks);
+	free(to->strange);
 	free(to->numerics);
 	free(to->categories);
 	routed_init(to);
@@ -199,6 +232,24 @@ static void features_route(const struct route *t, const struct batch *b, struct 
 	}
 }
 
+/* A name of no letters is no name: nothing is said of it. */
+static void strange_find(const struct route *t, const struct batch *b, struct routed *to)
+{
+	to->n_strange = 0;
+	for (size_t i = 0; i < b->features.n; i++) {
+		const char *name = b->features.at[i].name;
+		int32_t code = word_index_find(&t->known, name, strlen(name));
+
+		if (name[0] == '\0' || (code >= 0 && !t->lone[code]))
+			continue;
+		if (to->n_strange == to->room_strange) {
+			to->room_strange = to->room_strange ? 2 * to->room_strange : 16;
+			to->strange = mem_grow(to->strange, to->room_strange, sizeof *to->strange);
+		}
+		to->strange[to->n_strange++] = &b->features.at[i];
+	}
+}
+
 /* A vector that fits the reference, or none and the reason. */
 static struct oodd_matrix vector_route(const float *at, size_t width, size_t expected,
 	unsigned none, unsigned other, unsigned *outcome)
@@ -292,6 +343,7 @@ void route_run(const struct route *t, const struct batch *b, struct routed *to)
 		.n_category = r->n_category,
 		.n_classes = (int32_t)r->n_classes};
 	features_route(t, b, to);
+	strange_find(t, b, to);
 	vectors_route(r, b, to);
 	predicted_route(t, b, to);
 	lacks_count(t, to);

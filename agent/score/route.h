@@ -41,14 +41,19 @@ struct routed {
 	int32_t *codes;                /* n_category x n */
 	int32_t *predicted;            /* n: index of the class; -1 unknown */
 	uint32_t *lacks;               /* n: how many of the reference's fields the row lacks */
+	const struct column **strange; /* of the batch's features, those that the reference never had */
+	size_t n_strange;
 	unsigned outcome;              /* enum route_outcome, or-ed */
 	struct oodd_numeric *numerics; /* private from here on */
 	struct oodd_category *categories;
-	size_t room, room_numeric, room_category;
+	size_t room, room_numeric, room_category, room_strange;
 };
 void routed_init(struct routed *to);
 void routed_done(struct routed *to);
 void route_run(const struct route *t, const struct batch *b, struct routed *to);
+
+/* For fit, before any thread scores: from now on a feature of this name counts as one that the reference never had. */
+void route_unsee(const struct route *t, const char *name);
 
 /* A text that is a decimal number and nothing else: true, and its value. */
 bool text_number(struct text t, double *ret);

@@ -22,6 +22,7 @@ struct plan {
 			     what is not known */
 	size_t n_codes;
 	size_t sum; /* index among the sums, SIZE_MAX when it has none */
+	size_t index; /* of the measure */
 };
 
 struct scorer {
@@ -107,6 +108,7 @@ static int plans_make(struct scorer *s, struct error *e)
 		if (!plan_make(s->r, m, &s->plans[i]))
 			return error_set(e, -EINVAL,
 				"measure %s: the reference has no such feature", m->name);
+		s->plans[i].index = i;
 		if (m->sums != MEASURE_NO_BIN)
 			s->plans[i].sum = s->n_sums++;
 	}
@@ -178,6 +180,11 @@ void scorer_unsee(const struct scorer *s, size_t category, size_t code)
 	}
 }
 
+void scorer_unsee_field(const struct scorer *s, const char *name)
+{
+	route_unsee(s->route, name);
+}
+
 void scorer_space_init(struct scorer_space *space)
 {
 	*space = (struct scorer_space){0};
@@ -222,6 +229,7 @@ struct counting {
 	const struct routed *routed;
 	const struct scored *scored;
 	size_t n, stride;
+	struct scored *named; /* takes what bins have no name for */
 };
 
 static void column_fill(uint32_t *to, const struct counting *c, uint32_t bin)
@@ -242,6 +250,16 @@ static void column_mistyped(const struct plan *p, const struct counting *c,
 			to[i * c->stride] = mistyped;
 }
 
+/* Special bins stand behind the plain ones: what lies in any of them but `missing` has no other name than its own. */
+static void column_name(const struct plan *p, const struct counting *c, const struct column *from, uint32_t missing, const uint32_t *to)
+{
+	uint32_t plain = (uint32_t)(p->m->first + (p->m->n_words > 0 ? p->m->n_words : p->m->n_edges + 1));
+
+	for (size_t i = 0; from && i < c->n; i++)
+		if (to[i * c->stride] >= plain && to[i * c->stride] != missing)
+			scored_unseen_add(c->named, (struct scored_unseen){(uint32_t)i, (uint32_t)p->index, from, false});
+}
+
 static void bins_p_value(const struct plan *p, const struct counting *c, uint32_t *to)
 {
 	column_fill(to, c, special_at(p->m, p->m->missing));
@@ -260,9 +278,11 @@ static void bins_class(const struct plan *p, const struct counting *c, uint32_t 
 
 	for (size_t i = 0; i < c->n; i++) {
 		int32_t class = c->routed->predicted[i];
-		uint32_t unknown = c->b->prediction[i].at ? p->bin_of[p->n_codes] : missing;
+		bool unknown = class < 0 && c->b->prediction[i].at;
 
-		to[i * c->stride] = class >= 0 ? p->bin_of[class] : unknown;
+		to[i * c->stride] = class >= 0 ? p->bin_of[class] : unknown ? p->bin_of[p->n_codes] : missing;
+		if (unknown)
+			scored_unseen_add(c->named, (struct scored_unseen){(uint32_t)i, (uint32_t)p->index, NULL, false});
 	}
 }
 
@@ -273,6 +293,7 @@ static void bins_numeric(const struct plan *p, const struct counting *c, uint32_
 	column_fill(to, c, missing);
 	measure_bins(p->m, c->routed->numerics[p->feature].at, c->n, to, c->stride);
 	column_mistyped(p, c, c->routed->numeric[p->feature], missing, to);
+	column_name(p, c, c->routed->numeric[p->feature], missing, to);
 }
 
 static void bins_category(const struct plan *p, const struct counting *c, uint32_t *to)
@@ -283,6 +304,7 @@ static void bins_category(const struct plan *p, const struct counting *c, uint32
 	for (size_t i = 0; i < c->n; i++)
 		to[i * c->stride] = codes[i] >= 0 ? p->bin_of[codes[i]] : missing;
 	column_mistyped(p, c, c->routed->category[p->feature], missing, to);
+	column_name(p, c, c->routed->category[p->feature], missing, to);
 }
 
 static void bins_missing(const struct plan *p, const struct counting *c, uint32_t *to)
@@ -290,6 +312,25 @@ static void bins_missing(const struct plan *p, const struct counting *c, uint32_
 	for (size_t i = 0; i < c->n; i++)
 		to[i * c->stride] =
 			(uint32_t)(p->m->first + measure_bin(p->m, c->routed->lacks[i]));
+}
+
+/* Fields that the reference never had: usually no column of the batch is one. */
+static void bins_fields(const struct plan *p, const struct counting *c, uint32_t *to)
+{
+	const struct routed *routed = c->routed;
+
+	column_fill(to, c, (uint32_t)p->m->first);
+	for (size_t i = 0; routed->n_strange > 0 && i < c->n; i++) {
+		size_t n = 0;
+
+		for (size_t k = 0; k < routed->n_strange; k++) {
+			if (routed->strange[k]->kind[i] == CELL_ABSENT)
+				continue;
+			scored_unseen_add(c->named, (struct scored_unseen){(uint32_t)i, (uint32_t)p->index, routed->strange[k], true});
+			n++;
+		}
+		to[i * c->stride] = (uint32_t)(p->m->first + measure_bin(p->m, (double)n));
+	}
 }
 
 static void (*const bins[MEASURE_KINDS])(
@@ -300,6 +341,7 @@ static void (*const bins[MEASURE_KINDS])(
 	[MEASURE_NUMERIC] = bins_numeric,
 	[MEASURE_CATEGORY] = bins_category,
 	[MEASURE_MISSING] = bins_missing,
+	[MEASURE_FIELDS] = bins_fields,
 };
 
 /* Terms of the sums behind a mean: fixed point, so that addition is exact in any order. */
@@ -331,10 +373,17 @@ static void terms_count(const struct plan *p, const struct counting *c, struct s
 		to->term[i * to->n_sums + p->sum] = term_of(x[i], p->m->centre, p->m->scale);
 }
 
+static int unseen_order_rows(const void *a, const void *b)
+{
+	const struct scored_unseen *p = a, *q = b;
+
+	return p->row != q->row ? (p->row > q->row) - (p->row < q->row) : (p->measure > q->measure) - (p->measure < q->measure);
+}
+
 static void rows_count(const struct scorer *s, const struct scorer_space *space,
 	const struct batch *b, struct scored *to)
 {
-	struct counting c = {b, &space->routed, to, b->n, s->r->n_measures};
+	struct counting c = {b, &space->routed, to, b->n, s->r->n_measures, to};
 
 	for (size_t k = 0; k < s->r->n_measures; k++) {
 		const struct plan *p = &s->plans[k];
@@ -345,6 +394,8 @@ static void rows_count(const struct scorer *s, const struct scorer_space *space,
 	}
 	if (s->r->performance.width)
 		performance_terms(&s->r->performance, &space->routed.batch, to, s->first_performance);
+	if (to->n_unseen > 1)
+		qsort(to->unseen, to->n_unseen, sizeof *to->unseen, unseen_order_rows);
 }
 
 void scorer_run(const struct scorer *s, struct scorer_space *space, const struct batch *b,

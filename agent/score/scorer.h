@@ -44,5 +44,7 @@ void scorer_run(const struct scorer *s, struct scorer_space *space, const struct
 /* For fit, before any thread scores: from now on `code` of categorical feature `category` counts as
  * never seen. */
 void scorer_unsee(const struct scorer *s, size_t category, size_t code);
+/* The same of a feature: it counts as one that the reference never had. */
+void scorer_unsee_field(const struct scorer *s, const char *name);
 
 #endif

@@ -443,7 +443,7 @@ static void features_alone_make_a_reference(void **state)
 	assert_int_equal(t.code, 0);
 	assert_int_equal(t.r->n_detectors, 1);
 	assert_string_equal(t.r->detectors[0].name, "ecod");
-	assert_int_equal(t.r->n_measures, 3); /* p-value, missing, x */
+	assert_int_equal(t.r->n_measures, 4); /* p-value, missing, fields, x */
 	assert_true(t.r->n_windows > 0);
 	trial_done(&t);
 }

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A window whose numbers are partly the reference's under another unit: share (1 - s) as the reference has them, share s as
+ * y = factor x + offset. s by expectation maximisation, for each unit of a list; a number within the reference's range is
+ * known by its bin, one beyond it by its value. The reference has a density: even within each bin.
+ *
+ * The likeliest unit is said when it explains most of what moved, the numbers it explains look like the reference once they
+ * are converted back, and no other unit (nor, for a small factor, a factor beside it) comes near. */
+#include "judge/unit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "judge/null.h"
+
+#define LENGTH(a) (sizeof(a) / sizeof *(a))
+
+/* How much of the distance from the reference (in likelihood) a unit must explain: who is hit by a fault is often no fair
+ * sample of all. */
+#define EXPLAINED .7
+/* Share of the reference's bins that the converted numbers have in common with it. */
+#define OVERLAP .5
+/* Log likelihood by which it must be better than any other. */
+#define CLEARLY 3.0
+/* Factors below this are met in life, too: the data must tell them from a tenth more or less. */
+#define NATURAL 3.5
+/* Records that it must explain. */
+#define LEAST_RECORDS 5.0
+/* Numbers that nothing explains. */
+#define OUTLIERS .001
+
+#define MOST_BINS (MEASURE_MOST_EDGES + 3)
+#define ROUNDS 40
+
+static const struct candidate {
+	double factor, offset;
+	const char *sign, *words;
+} candidates[] = {
+	{60, 0, "x60", "minutes for hours, or seconds for minutes"},
+	{1 / 60.0, 0, "/60", "hours for minutes, or minutes for seconds"},
+	{3600, 0, "x3600", "seconds for hours"},
+	{1 / 3600.0, 0, "/3600", "hours for seconds"},
+	{24, 0, "x24", "hours for days"},
+	{1 / 24.0, 0, "/24", "days for hours"},
+	{12, 0, "x12", "months for years"},
+	{1 / 12.0, 0, "/12", "years for months"},
+	{10, 0, "x10", "a decimal place"},
+	{.1, 0, "/10", "a decimal place"},
+	{100, 0, "x100", "per cent for shares, or cents for whole units"},
+	{.01, 0, "/100", "shares for per cent"},
+	{1000, 0, "x1000", "milli for whole units, such as milliseconds for seconds"},
+	{.001, 0, "/1000", "whole units for milli, or thousands for ones"},
+	{1e6, 0, "x1e6", "micro for whole units"},
+	{1e-6, 0, "/1e6", "whole units for micro, or millions for ones"},
+	{1e9, 0, "x1e9", "nano for whole units"},
+	{1e-9, 0, "/1e9", "whole units for nano"},
+	{2.54, 0, "x2.54", "centimetres for inches"},
+	{1 / 2.54, 0, "/2.54", "inches for centimetres"},
+	{1.609344, 0, "x1.609", "kilometres for miles"},
+	{1 / 1.609344, 0, "/1.609", "miles for kilometres"},
+	{2.204623, 0, "x2.205", "pounds for kilograms"},
+	{1 / 2.204623, 0, "/2.205", "kilograms for pounds"},
+	{3.28084, 0, "x3.281", "feet for metres"},
+	{1 / 3.28084, 0, "/3.281", "metres for feet"},
+	{1.8, 32, "x1.8 + 32", "Fahrenheit for Celsius"},
+	{1 / 1.8, -32 / 1.8, "(x - 32) / 1.8", "Celsius for Fahrenheit"},
+	{1, 273.15, "+273.15", "kelvin for Celsius"},
+	{1, -273.15, "-273.15", "Celsius for kelvin"},
+	{-1, 0, "the sign flipped", ""},
+};
+
+/* The numbers of a window, and what the reference expects. Bins in order: the plain ones, below, above. */
+struct numbers {
+	const struct measure *m;
+	size_t n; /* of bins */
+	double low[MOST_BINS], high[MOST_BINS], mean[MOST_BINS], count[MOST_BINS];
+	double all, worth; /* records; of each, in independent ones */
+	double value[UNSEEN_VALUES], weight[UNSEEN_VALUES]; /* beyond the reference */
+	size_t n_values;
+};
+
+static void bins_take(struct numbers *x, const int64_t *counts)
+{
+	const struct measure *m = x->m;
+	const size_t outer[2] = {m->below, m->above};
+	double sum = 0;
+
+	for (size_t i = 0; i <= m->n_edges; i++) {
+		x->low[i] = i > 0 ? m->edges[i - 1] : fmin(m->least, m->n_edges ? m->edges[0] : m->least);
+		x->high[i] = i < m->n_edges ? m->edges[i] : fmax(m->most, x->low[i]);
+		x->mean[i] = m->mean[i];
+		x->count[i] = (double)counts[i];
+	}
+	x->n = m->n_edges + 1;
+	for (size_t i = 0; i < 2; i++, x->n++) {
+		x->low[x->n] = i ? m->most : -INFINITY;
+		x->high[x->n] = i ? INFINITY : m->least;
+		x->mean[x->n] = m->mean[outer[i]];
+		x->count[x->n] = (double)counts[outer[i]];
+	}
+	for (size_t i = 0; i < x->n; i++) {
+		sum += x->mean[i];
+		x->all += x->count[i];
+	}
+	for (size_t i = 0; i < x->n; i++)
+		x->mean[i] /= sum;
+	x->worth = null_independent(m->kappa, x->all) / x->all;
+}
+
+/* Mistyped values are named among them; they are no numbers. */
+static void values_take(struct numbers *x, const struct unseen_set *s)
+{
+	double sum = 0, beyond = x->count[x->n - 2] + x->count[x->n - 1];
+
+	for (size_t i = 0; s && i < s->n; i++) {
+		char *end;
+		double value = strtod(s->at[i].text, &end);
+
+		if (end == s->at[i].text || *end || !isfinite(value) || (value >= x->m->least && value <= x->m->most))
+			continue;
+		x->value[x->n_values] = value;
+		sum += x->weight[x->n_values++] = unseen_count(s, &s->at[i]);
+	}
+	for (size_t i = 0; i < x->n_values; i++)
+		x->weight[i] *= beyond / sum;
+}
+
+static size_t n_plain(const struct numbers *x)
+{
+	return x->n - 2;
+}
+
+static double width_of(const struct numbers *x, size_t bin)
+{
+	return fmax(x->high[bin] - x->low[bin], 1e-9 * x->m->scale);
+}
+
+/* Mass of each window bin when all numbers are converted. */
+static void converted(const struct numbers *x, double factor, double offset, double *to)
+{
+	memset(to, 0, x->n * sizeof *to);
+	for (size_t i = 0; i < n_plain(x); i++) {
+		double one = factor * x->low[i] + offset, two = one + factor * width_of(x, i);
+		double low = fmin(one, two), high = fmax(one, two);
+
+		for (size_t k = 0; k < x->n; k++) {
+			double part = fmin(high, x->high[k]) - fmax(low, x->low[k]);
+
+			to[k] += part > 0 ? x->mean[i] * part / (high - low) : 0;
+		}
+	}
+}
+
+static size_t bin_of(const struct numbers *x, double value)
+{
+	for (size_t i = 0; i < n_plain(x); i++)
+		if (value <= x->high[i] && (value > x->low[i] || (i == 0 && value >= x->low[i])))
+			return i;
+	return SIZE_MAX;
+}
+
+/* A value that was converted back may miss an end by rounding. */
+static double back(const struct numbers *x, double factor, double offset, double value)
+{
+	double raw = (value - offset) / factor, slack = 1e-6 * fabs(raw);
+
+	if (raw < x->low[0] && raw + slack >= x->low[0])
+		return x->low[0];
+	if (raw > x->high[n_plain(x) - 1] && raw - slack <= x->high[n_plain(x) - 1])
+		return x->high[n_plain(x) - 1];
+	return raw;
+}
+
+/* How likely the values beyond are: as the unit has them, and as outliers, which lie anywhere. */
+static void densities(const struct numbers *x, double factor, double offset, double *unit, double *outlier)
+{
+	double range = x->high[n_plain(x) - 1] - x->low[0] + x->m->scale;
+
+	for (size_t i = 0; i < x->n_values; i++) {
+		size_t bin = bin_of(x, back(x, factor, offset, x->value[i]));
+
+		unit[i] = bin == SIZE_MAX ? 0 : x->mean[bin] / (width_of(x, bin) * fabs(factor));
+		outlier[i] = OUTLIERS / (range + fabs(x->value[i]));
+	}
+}
+
+struct fit {
+	double share, likelihood, binned; /* likelihood: with the values beyond; binned: with their bins alone */
+};
+
+static double binned(const struct numbers *x, const double *mass, double share)
+{
+	double sum = 0;
+
+	for (size_t k = 0; k < x->n; k++)
+		if (x->count[k] > 0)
+			sum += x->count[k] * log((1 - share) * x->mean[k] + share * mass[k] + 1e-9);
+	return x->worth * sum;
+}
+
+static struct fit fit(const struct numbers *x, double factor, double offset)
+{
+	double mass[MOST_BINS], unit[UNSEEN_VALUES], outlier[UNSEEN_VALUES];
+	struct fit f = {.share = .5};
+
+	converted(x, factor, offset, mass);
+	densities(x, factor, offset, unit, outlier);
+	for (int round = 0; round < ROUNDS; round++) {
+		double of_unit = 0;
+
+		f.likelihood = 0;
+		for (size_t k = 0; k < n_plain(x); k++) {
+			double still = (1 - f.share) * x->mean[k] + 1e-9, moved = f.share * mass[k];
+
+			of_unit += x->count[k] * moved / (still + moved);
+			f.likelihood += x->count[k] > 0 ? x->count[k] * log(still + moved) : 0;
+		}
+		for (size_t i = 0; i < x->n_values; i++) {
+			double still = (1 - f.share) * outlier[i], moved = f.share * unit[i];
+
+			of_unit += x->weight[i] * moved / (still + moved);
+			f.likelihood += x->weight[i] * log(still + moved);
+		}
+		if (round + 1 < ROUNDS)
+			f.share = fmin(fmax(of_unit / x->all, 1e-6), 1 - 1e-6);
+	}
+	f.likelihood *= x->worth;
+	f.binned = binned(x, mass, f.share);
+	return f;
+}
+
+/* Of the values beyond, converted back: how much of their histogram they share with the part of the reference that would lie
+ * beyond. 1 where there are too few to say. */
+static double overlap(const struct numbers *x, double factor, double offset)
+{
+	double there[MOST_BINS] = {0}, here[MOST_BINS] = {0}, all = 0, sum = 0, common = 0;
+
+	for (size_t i = 0; i < n_plain(x); i++) {
+		double ends[2] = {factor * x->low[i] + offset, factor * x->high[i] + offset};
+		double low = fmin(ends[0], ends[1]), high = fmax(ends[0], ends[1]), width = fmax(high - low, 1e-12);
+		double inside = fmax(0, fmin(high, x->m->most) - fmax(low, x->m->least));
+
+		sum += there[i] = x->mean[i] * fmax(0, 1 - inside / width);
+	}
+	for (size_t i = 0; i < x->n_values; i++) {
+		size_t bin = bin_of(x, back(x, factor, offset, x->value[i]));
+
+		all += x->weight[i];
+		if (bin != SIZE_MAX)
+			here[bin] += x->weight[i];
+	}
+	for (size_t i = 0; i < n_plain(x) && sum > 0; i++)
+		common += fmin(there[i] / sum, here[i] / all);
+	return all < LEAST_RECORDS ? 1 : common;
+}
+
+/* Of the distance between the reference and the window's own shares. */
+static double explained(const struct numbers *x, double by)
+{
+	double mass[MOST_BINS] = {0}, none = binned(x, mass, 0), own = 0;
+
+	for (size_t k = 0; k < x->n; k++)
+		own += x->count[k] > 0 ? x->count[k] * log(x->count[k] / x->all) : 0;
+	own *= x->worth;
+	return own > none ? (by - none) / (own - none) : 0;
+}
+
+static bool tells_neighbours(const struct numbers *x, const struct candidate *c, double likelihood)
+{
+	double size = fabs(log(fabs(c->factor)));
+
+	if (c->offset != 0 || c->factor < 0 || size > log(NATURAL))
+		return true;
+	return likelihood - fit(x, c->factor * 1.1, 0).likelihood > CLEARLY && likelihood - fit(x, c->factor / 1.1, 0).likelihood > CLEARLY;
+}
+
+bool unit_guess(const struct measure *m, const int64_t *counts, const struct unseen_set *beyond, struct unit *ret)
+{
+	struct numbers x = {.m = m};
+	struct fit best = {.likelihood = -INFINITY};
+	double second = -INFINITY;
+	const struct candidate *of = NULL;
+
+	if (!m->mean || m->below == MEASURE_NO_BIN || m->above == MEASURE_NO_BIN || !(m->most > m->least))
+		return false;
+	bins_take(&x, counts);
+	values_take(&x, beyond);
+	for (size_t i = 0; i < LENGTH(candidates) && x.all > 0; i++) {
+		struct fit f = fit(&x, candidates[i].factor, candidates[i].offset);
+
+		if (f.likelihood <= best.likelihood) {
+			second = fmax(second, f.likelihood);
+			continue;
+		}
+		second = best.likelihood;
+		best = f;
+		of = &candidates[i];
+	}
+	if (!of || best.share * x.all < LEAST_RECORDS || best.likelihood - second < CLEARLY || explained(&x, best.binned) < EXPLAINED ||
+		overlap(&x, of->factor, of->offset) < OVERLAP || !tells_neighbours(&x, of, best.likelihood))
+		return false;
+	*ret = (struct unit){of->sign, of->words, best.share};
+	return true;
+}
