@@ -3,9 +3,16 @@
 #include "commands.h"
 
 #include "offline.h"
+#include "score/explain.h"
 
 #include <stdio.h>
 
+struct scoring {
+	struct offline offline;
+	bool explain;
+	struct explainer *explainer;
+	struct buf words;
+};
 
 static void put_values(struct buf *to, const char *key, const struct reference *r, const struct scored *s, size_t row, bool p)
 {
@@ -19,9 +26,12 @@ static void put_values(struct buf *to, const char *key, const struct reference *
 	buf_text(to, "}");
 }
 
-/* {"id","p","flag","scores":{},"pvalues":{}}; a record without an id has its offset in the log beside the null. */
-static void put_json(struct buf *to, const struct reference *r, const struct batch *b, const struct scored *s, size_t row)
+/* {"id","p","flag","scores":{},"pvalues":{}}, with --explain "why" and "explanation" too where the record is odd; a record
+ * without an id has its offset in the log beside the null. */
+static void put_json(struct scoring *o, const struct reference *r, const struct batch *b, const struct scored *s, size_t row)
 {
+	struct buf *to = &o->offline.out;
+
 	buf_text(to, "{\"id\":");
 	if (b->id[row].at)
 		buf_json_text(to, b->id[row].at, b->id[row].n);
@@ -32,7 +42,18 @@ static void put_json(struct buf *to, const struct reference *r, const struct bat
 	buf_format(to, ",\"flag\":%s", s->flagged[row] ? "true" : "false");
 	put_values(to, "scores", r, s, row, false);
 	put_values(to, "pvalues", r, s, row, true);
-	buf_text(to, "}\n");
+}
+
+static void put_why_json(struct scoring *o, const struct explanation *x)
+{
+	struct buf *to = &o->offline.out;
+
+	buf_clear(&o->words);
+	explanation_words(x, &o->words);
+	buf_text(to, ",\"why\":");
+	buf_json_text(to, o->words.at, o->words.n);
+	buf_text(to, ",\"explanation\":");
+	explanation_json(x, to);
 }
 
 static void put_text(struct buf *to, const struct batch *b, const struct scored *s, size_t row)
@@ -41,18 +62,29 @@ static void put_text(struct buf *to, const struct batch *b, const struct scored 
 		buf_put(to, b->id[row].at, b->id[row].n);
 	else
 		buf_format(to, "@%llu", (unsigned long long)b->offset[row]);
-	buf_format(to, "\t%.6f\t%s\n", s->fused[row], s->flagged[row] ? "odd" : "");
+	buf_format(to, "\t%.6f\t%s", s->fused[row], s->flagged[row] ? "odd" : "");
 }
 
 static void on_row(void *context, const struct stream *stream, const struct batch *b, const struct scored *s, size_t row)
 {
-	struct offline *o = context;
+	struct scoring *o = context;
+	bool explained = o->explain && (s->flagged[row] || s->faulty[row]);
+	struct explanation x;
 
-	if (o->json)
-		put_json(&o->out, stream->reference, b, s, row);
+	if (explained)
+		explain_row(stream->scorer, o->explainer, b, row, &x);
+	if (o->offline.json)
+		put_json(o, stream->reference, b, s, row);
 	else
-		put_text(&o->out, b, s, row);
-	offline_flush(o, false);
+		put_text(&o->offline.out, b, s, row);
+	if (explained && o->offline.json) {
+		put_why_json(o, &x);
+	} else if (explained) {
+		buf_text(&o->offline.out, "\t");
+		explanation_words(&x, &o->offline.out);
+	}
+	buf_text(&o->offline.out, o->offline.json ? "}\n" : "\n");
+	offline_flush(&o->offline, false);
 }
 
 /* What was not scored is said on standard error, so that nobody takes a short output for a full one. */
@@ -70,7 +102,17 @@ static void finish(void *context, struct pipeline *p)
 
 int command_score(const struct command *self, int argc, char **argv)
 {
-	struct offline o = {.self = self, .parts = PIPELINE_SCORE, .finish = finish, .sinks = {.context = &o, .on_row = on_row}};
+	struct scoring o = {.offline = {.self = self, .parts = PIPELINE_SCORE, .finish = finish, .sinks = {.context = &o, .on_row = on_row}}};
+	const struct cli_option options[] = {
+		{"explain", 0, CLI_FLAG, &o.explain, NULL, "why each odd record is odd: detectors, nearest class and records, features, faulty cells", 0, 0},
+		{0},
+	};
+	int status;
 
-	return offline_command(&o, argc, argv);
+	o.offline.options = options;
+	o.explainer = explainer_open();
+	status = offline_command(&o.offline, argc, argv);
+	explainer_close(o.explainer);
+	buf_done(&o.words);
+	return status;
 }

@@ -23,7 +23,7 @@ static const struct command commands[] = {
 	{"replay", "-c CONFIG [--json] LOG...", "History through the very same pipeline, on event time, as fast as it goes.",
 		"Prints windows, signals and alerts, and a summary with the balance of records and bytes. Stores and sends nothing.",
 		command_replay},
-	{"score", "-c CONFIG [--json] LOG...", "Per-record scores, p-values and flags, one line a record.",
+	{"score", "-c CONFIG [--json] [--explain] LOG...", "Per-record scores, p-values and flags, one line a record.",
 		"Rejected records and those of streams without a reference are counted on standard error.", command_score},
 	{"eval", "-c CONFIG --labels FILE [--phases FILE | --change TIME..] [--json] LOG...",
 		"Scores against labels; alarms against what is known to have moved.",

@@ -107,6 +107,8 @@ void reference_close(struct reference *r)
 	categories_done(r->category, r->n_category);
 	left_out_done(r->left_out, r->n_left_out);
 	scoring_done(r);
+	reference_rows_done(r->rows, r->n_rows);
+	reference_odd_done(&r->odd);
 	for (size_t i = 0; i < r->n_measures; i++)
 		measure_done(&r->measures[i]);
 	free(r->measures);

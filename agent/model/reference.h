@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "model/measure.h"
 #include "model/performance.h"
+#include "model/reference_odd.h"
 #include "model/season.h"
 
 #include <stdbool.h>
@@ -16,16 +17,6 @@
 #include <stdint.h>
 
 #define REFERENCE_FORMAT 2
-
-/* Scores of the reference in rising order, thinned: exact in the upper tail. p-value of s: share of scores >= s. */
-struct score_table {
-	size_t n;        /* knots */
-	size_t n_exact;  /* the last n_exact knots are one value each, nothing between them; an earlier knot stands for all values
-	                  * from it up to the next, which count as tied (so that a p-value stays valid) */
-	float *score;    /* rising */
-	uint32_t *above; /* how many of `total` calibration scores are >= score[i]; falling */
-	uint32_t total;
-};
 
 struct reference_option {
 	char *name;
@@ -119,6 +110,9 @@ struct reference {
 	char *season_why;     /* NULL, or why there is none although one was asked for or looked for */
 
 	struct performance performance; /* how often the model is right; its numbers in a window stand behind those of the measures */
+	struct reference_row *rows; /* that detectors name as neighbours, by rising number; none in an older file */
+	size_t n_rows;
+	struct reference_odd odd;   /* what kinds of odd records are told apart by; of zeros in an older file */
 };
 
 struct reference *reference_new(void);

@@ -272,6 +272,10 @@ int reference_check(const struct reference *r, struct error *e)
 		code = schema_check(r, e);
 	if (code == 0)
 		code = fusion_check(r, e);
+	for (int f = 0; f < ODD_FAMILY_N && code == 0; f++)
+		code = table_check(reference_odd_table(&r->odd, (enum odd_family)f), odd_family_words[f], e);
+	if (code == 0)
+		code = reference_odd_check(&r->odd, r->rows, r->n_rows, e);
 	if (code == 0)
 		code = measures_check(r, e);
 	if (code == 0)

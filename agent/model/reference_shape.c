@@ -79,6 +79,28 @@ static const struct field window_fields[] = {
 SHAPE(window, reference_window);
 #undef OF
 
+#define OF reference_row
+static const struct field row_fields[] = {
+	{"row", INTEGER, AT(row), 0, 0, NULL},
+	{"id", TEXT, AT(id), 0, 0, NULL},
+	{"prediction", TEXT, AT(prediction), 0, 0, NULL},
+};
+SHAPE(row, reference_row);
+#undef OF
+
+#define OF reference_odd
+static const struct field odd_fields[] = {
+	{"logits", STRUCT, AT(logits), 0, 0, &table},
+	{"space", STRUCT, AT(space), 0, 0, &table},
+	{"features", STRUCT, AT(features), 0, 0, &table},
+	{"near", REAL, AT(near_), 0, 0, NULL},
+	{"radius", REAL, AT(radius), 0, 0, NULL},
+	{"n_held", INTEGER, AT(n_held), 0, 0, NULL},
+	{"n_group", INTEGER, AT(n_group), 0, 0, NULL},
+};
+SHAPE(odd, reference_odd);
+#undef OF
+
 #define OF measure
 static const struct field measure_fields[] = {
 	{"name", TEXT, AT(name), 0, 0, NULL},
@@ -169,6 +191,8 @@ static const struct field reference_fields[] = {
 	{"season", SIZE, AT(season), 0, 0, NULL},
 	{"season_why", TEXT, AT(season_why), 0, 0, NULL},
 	{"performance", STRUCT, AT(performance), 0, YOUNG, &performance},
+	{"rows", STRUCTS, AT(rows), AT(n_rows), YOUNG, &row},
+	{"odd", STRUCT, AT(odd), 0, YOUNG, &odd},
 };
 const struct shape reference_shape = {sizeof(struct reference),
 	sizeof reference_fields / sizeof reference_fields[0], reference_fields};

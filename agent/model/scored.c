@@ -18,6 +18,7 @@ void scored_done(struct scored *s)
 	free(s->p);
 	free(s->fused);
 	free(s->flagged);
+	free(s->faulty);
 	free(s->bin);
 	free(s->term);
 	free(s->sum_at);
@@ -37,6 +38,7 @@ void scored_room(struct scored *s, size_t n, size_t n_detectors, size_t n_measur
 		s->p = mem_grow(s->p, room * n_detectors, sizeof *s->p);
 		s->fused = mem_grow(s->fused, room, sizeof *s->fused);
 		s->flagged = mem_grow(s->flagged, room, sizeof *s->flagged);
+		s->faulty = mem_grow(s->faulty, room, sizeof *s->faulty);
 		s->bin = mem_grow(s->bin, room * n_measures, sizeof *s->bin);
 		s->term = mem_grow(s->term, room * n_sums, sizeof *s->term);
 		s->sum_at = mem_grow(s->sum_at, n_sums, sizeof *s->sum_at);

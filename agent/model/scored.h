@@ -28,6 +28,7 @@ struct scored {
 	double *p;               /* n_detectors x n: NaN where unscored or muted */
 	double *fused;           /* n; NaN where no detector could score the row */
 	uint8_t *flagged;        /* n; 1 where fused <= flag rate */
+	uint8_t *faulty;         /* n; 1 where a cell is a fault: mistyped, missing, out of range, although the reference hardly has such */
 	uint32_t *bin;           /* n x n_measures: position in the window's vector to add 1 to, or SCORED_NO_BIN */
 	int64_t *term;           /* n x n_sums: fixed-point term (see measure.sums); INT64_MIN: none */
 	uint32_t *sum_at;        /* n_sums: position in the window's vector of each sum (its count stands behind it) */

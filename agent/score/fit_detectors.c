@@ -291,6 +291,7 @@ static int work_run(struct work *w, struct error *e)
 	held_open(w, IN_CAL_B, &w->held[IN_CAL_B]);
 	detectors_hold_out(w);
 	detectors_fuse(w);
+	odd_learn(w);
 	calibration_note(w);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The records of a fit, kept. A decoded batch borrows its text from a chunk that is soon reused, so
- * rows are copied, without what fit has no use for (ids, tags, metrics, input text). */
+ * rows are copied, without what fit has no use for (tags, metrics, input text). */
 #include "score/fit_work.h"
 
 #include "base/clock.h"
@@ -58,6 +58,7 @@ static void row_copy(struct batch *to, const struct batch *from, size_t row, boo
 	batch_row_begin(to);
 	to->time_us[to->n] = from->time_us[row];
 	to->hash[to->n] = from->hash[row];
+	to->id[to->n] = text_kept(to, from->id[row], copy);
 	to->confidence[to->n] = from->confidence[row];
 	to->prediction[to->n] = text_kept(to, from->prediction[row], copy);
 	vector_copy(to->logits, to->n_logits, to->n, from->logits, from->n_logits, row);

@@ -108,6 +108,9 @@ void detectors_hold_out(struct work *w);
 void detectors_fuse(struct work *w);
 void calibration_note(struct work *w);
 
+/* fit_odd.c: what explaining wants: names of the records that detectors point at, tables of families, distances */
+void odd_learn(struct work *w);
+
 /* fit_windows.c: base counts, windows, others; flags of the null part */
 int fit_windows(struct fit *f, struct error *e);
 

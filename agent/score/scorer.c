@@ -32,6 +32,7 @@ struct scorer {
 	struct calibration *calibration;
 	struct plan *plans;
 	size_t n_sums, first_performance; /* sums in all; the first of those that are not a measure's */
+	uint8_t *fault; /* by position in the window's vector: does it count faults? */
 };
 
 /* Opening. */
@@ -117,6 +118,29 @@ static int plans_make(struct scorer *s, struct error *e)
 	return 0;
 }
 
+/* A special bin counts faults where no more records of the reference are in it than, over all features, the flag rate would
+ * allow; a single one may always be chance. */
+static void faults_make(struct scorer *s)
+{
+	size_t n_features = s->r->n_numeric + s->r->n_category;
+
+	s->fault = mem_zero(s->r->width + 1, 1);
+	for (size_t i = 0; i < s->r->n_measures; i++) {
+		const struct measure *m = &s->r->measures[i];
+		size_t special[] = {m->below, m->above, m->other, m->missing, m->mistyped};
+		int64_t n = 0;
+
+		if (!m->base || (m->kind != MEASURE_NUMERIC && m->kind != MEASURE_CATEGORY))
+			continue;
+		for (size_t k = 0; k < m->n; k++)
+			n += m->base[k];
+		for (size_t k = 0; k < sizeof special / sizeof special[0]; k++)
+			s->fault[special[k] == MEASURE_NO_BIN ? s->r->width : m->first + special[k]] =
+				special[k] != MEASURE_NO_BIN &&
+				(double)m->base[special[k]] <= fmax(1.0, (double)n * s->r->flag_rate / (double)n_features);
+	}
+}
+
 static int detectors_attach(struct scorer *s, const struct plugins *plugins, struct error *e)
 {
 	int code = 0;
@@ -135,6 +159,7 @@ static void scorer_free(struct scorer *s)
 		detector_detach(&s->detectors[i]);
 	for (size_t i = 0; s->plans && i < s->r->n_measures; i++)
 		free(s->plans[i].bin_of);
+	free(s->fault);
 	free(s->detectors);
 	calibration_close(s->calibration);
 	free(s->plans);
@@ -149,6 +174,7 @@ int scorer_open(const struct reference *r, const struct plugins *plugins, const 
 
 	s->r = r;
 	s->route = route_open(r);
+	faults_make(s);
 	code = plans_make(s, e);
 	if (code == 0)
 		code = detectors_attach(s, plugins, e);
@@ -168,6 +194,16 @@ void scorer_close(const struct scorer *s)
 const struct reference *scorer_reference(const struct scorer *s)
 {
 	return s->r;
+}
+
+bool scorer_bin_is_fault(const struct scorer *s, uint32_t bin)
+{
+	return bin < s->r->width && s->fault[bin];
+}
+
+const struct detector *scorer_detectors(const struct scorer *s)
+{
+	return s->detectors;
 }
 
 void scorer_unsee(const struct scorer *s, size_t category, size_t code)
@@ -398,6 +434,20 @@ static void rows_count(const struct scorer *s, const struct scorer_space *space,
 		qsort(to->unseen, to->n_unseen, sizeof *to->unseen, unseen_order_rows);
 }
 
+static void rows_fault(const struct scorer *s, struct scored *to)
+{
+	size_t n = s->r->n_measures;
+
+	for (size_t i = 0; i < to->n; i++) {
+		const uint32_t *bin = to->bin + i * n;
+		unsigned fault = 0;
+
+		for (size_t k = 0; k < n; k++)
+			fault |= s->fault[bin[k] < s->r->width ? bin[k] : s->r->width];
+		to->faulty[i] = (uint8_t)fault;
+	}
+}
+
 void scorer_run(const struct scorer *s, struct scorer_space *space, const struct batch *b,
 	struct scored *to)
 {
@@ -416,4 +466,5 @@ void scorer_run(const struct scorer *s, struct scorer_space *space, const struct
 	space->outcome = space->routed.outcome;
 	rows_score(s, space, b, to);
 	rows_count(s, space, b, to);
+	rows_fault(s, to);
 }

@@ -7,9 +7,11 @@
 #include "model/batch.h"
 #include "model/reference.h"
 #include "model/scored.h"
+#include "score/detector.h"
 #include "score/registry.h"
 #include "score/route.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +25,8 @@ int scorer_open(const struct reference *r, const struct plugins *plugins, const 
 	struct error *e);
 void scorer_close(const struct scorer *s); /* accepts NULL */
 const struct reference *scorer_reference(const struct scorer *s);
+/* Detectors of the reference, in its order. */
+const struct detector *scorer_detectors(const struct scorer *s);
 
 /* Scratch of one thread; memory is kept. May serve several scorers in turn. */
 struct scorer_space {
@@ -40,6 +44,10 @@ void scorer_space_done(struct scorer_space *space);
  * were batched, and on which thread, changes no bit of it. */
 void scorer_run(const struct scorer *s, struct scorer_space *space, const struct batch *b,
 	struct scored *to);
+
+/* Does this position of the window's vector count cells that hardly any record of the reference has the like of: mistyped,
+ * missing, beyond anything seen, never seen? scored->faulty says it of a whole row. */
+bool scorer_bin_is_fault(const struct scorer *s, uint32_t bin);
 
 /* For fit, before any thread scores: from now on `code` of categorical feature `category` counts as
  * never seen. */

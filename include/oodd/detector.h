@@ -102,6 +102,9 @@ struct oodd_detector {
 	/* Why row `row` got its score: up to n reasons, the most telling of each kind first; returns how many were written (0 for a
 	 * row that cannot be scored), or negative errno. May be called while other threads score. */
 	int (*explain)(const void *state, const struct oodd_batch *batch, size_t row, struct oodd_reason *reasons, size_t n);
+	/* Which rows of the fit data `explain` may name with OODD_REASON_ROW, rising: up to n of them into `rows`. Returns how many there
+	 * are, or negative errno. The host keeps the ids of those. NULL when it names none, or the host is to keep none. */
+	int64_t (*rows)(const void *state, int64_t *rows, size_t n);
 };
 
 /* What a shared object exports, as a constant named oodd_plugin: write OODD_PLUGIN(detectors...) at the end of the file. */

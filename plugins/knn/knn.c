@@ -310,7 +310,7 @@ static int knn_score(const void *state, const struct oodd_batch *batch, float *s
 	return 0;
 }
 
-/* The neighbours themselves, nearest first. */
+/* The neighbours themselves, nearest first; some more than k, for people. */
 static int knn_explain(const void *state, const struct oodd_batch *batch, size_t row, struct oodd_reason *reasons, size_t n)
 {
 	const struct state *s = state;
@@ -323,11 +323,23 @@ static int knn_explain(const void *state, const struct oodd_batch *batch, size_t
 		return -ENOMEM;
 	if (row_prepare(s, oodd_row(batch->embedding, row), w.x)) {
 		rows_search(s, &w, 1);
-		for (bool good = row_measure(s, w.x, &w.best[0]); good && found < n && found < s->k; found++)
+		for (bool good = row_measure(s, w.x, &w.best[0]); good && found < n && found < w.best[0].n; found++)
 			reasons[found] = (struct oodd_reason){OODD_REASON_ROW, s->row[w.index[found]], (double)w.value[found]};
 	}
 	scratch_close(&w);
 	return (int)found;
+}
+
+/* Those of the bank. */
+static int64_t knn_rows(const void *state, int64_t *rows, size_t n)
+{
+	const struct state *s = state;
+
+	if (!s)
+		return -EINVAL;
+	for (size_t i = 0; i < n && i < s->n; i++)
+		rows[i] = s->row[i];
+	return (int64_t)s->n;
 }
 
 static const struct oodd_option knn_options[] = {
@@ -347,6 +359,7 @@ static const struct oodd_detector knn = {
 	.close = knn_close,
 	.score = knn_score,
 	.explain = knn_explain,
+	.rows = knn_rows,
 };
 
 OODD_PLUGIN("Apache-2.0", &knn);

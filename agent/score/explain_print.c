@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * An explanation as JSON for programs and in words for people. */
+#include "score/explain.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { FAULTS_TOLD = 3 };
+/* Of the fused surprise. */
+#define WORTH_TELLING .2
+
+static void put_text(struct buf *to, const char *key, const char *text)
+{
+	buf_format(to, "\"%s\":", key);
+	if (text)
+		buf_json_text(to, text, strlen(text));
+	else
+		buf_text(to, "null");
+}
+
+static void put_number(struct buf *to, const char *key, double x)
+{
+	buf_format(to, ",\"%s\":", key);
+	buf_json_number(to, x);
+}
+
+static void reason_json(const struct explain_reason *r, struct buf *to)
+{
+	buf_text(to, "{");
+	switch (r->kind) {
+	case OODD_REASON_CLASS:
+		put_text(to, "class", r->name);
+		put_number(to, "weight", r->weight);
+		break;
+	case OODD_REASON_ROW:
+		put_text(to, "record", r->name);
+		buf_text(to, ",");
+		put_text(to, "class", r->class);
+		put_number(to, "distance", r->weight);
+		break;
+	case OODD_REASON_DIMENSION:
+		buf_format(to, "\"dimension\":%lld", (long long)r->index);
+		put_number(to, "share", r->weight);
+		break;
+	default:
+		put_text(to, "feature", r->name);
+		buf_text(to, ",");
+		put_text(to, "value", r->value);
+		put_number(to, "share", r->weight);
+	}
+	buf_text(to, "}");
+}
+
+static void detector_json(const struct explain_detector *d, struct buf *to)
+{
+	buf_text(to, "{");
+	put_text(to, "name", d->name);
+	put_number(to, "share", d->share);
+	put_number(to, "score", d->score);
+	put_number(to, "p", d->p);
+	put_number(to, "weight", d->weight);
+	buf_text(to, ",\"reasons\":[");
+	for (size_t i = 0; i < d->n_reasons; i++) {
+		buf_text(to, i ? "," : "");
+		reason_json(&d->reasons[i], to);
+	}
+	buf_text(to, "]}");
+}
+
+void explanation_json(const struct explanation *x, struct buf *to)
+{
+	buf_text(to, "{");
+	put_text(to, "nearest", x->nearest);
+	buf_text(to, ",\"families\":{");
+	for (int f = 0; f < ODD_FAMILY_N; f++) {
+		buf_format(to, "%s\"%s\":", f ? "," : "", odd_family_words[f]);
+		buf_json_number(to, x->family[f]);
+	}
+	buf_text(to, "},\"detectors\":[");
+	for (size_t i = 0; i < x->n_detectors; i++) {
+		buf_text(to, i ? "," : "");
+		detector_json(&x->detectors[i], to);
+	}
+	buf_text(to, "],\"faults\":[");
+	for (size_t i = 0; i < x->n_faults; i++) {
+		buf_text(to, i ? ",{" : "{");
+		put_text(to, "name", x->faults[i].name);
+		buf_text(to, ",");
+		put_text(to, "what", x->faults[i].what);
+		buf_text(to, "}");
+	}
+	buf_text(to, "]}");
+}
+
+/* Words: family by family, since the detectors of one see the same thing. */
+
+/* The first reason of that kind, of the detectors of the family in their order. */
+static const struct explain_reason *reason_first(const struct explanation *x, int family, int32_t kind)
+{
+	for (size_t i = 0; i < x->n_detectors; i++)
+		for (size_t k = 0; x->detectors[i].family == family && k < x->detectors[i].n_reasons; k++)
+			if (x->detectors[i].reasons[k].kind == kind && x->detectors[i].reasons[k].name)
+				return &x->detectors[i].reasons[k];
+	return NULL;
+}
+
+static void logits_words(const struct explanation *x, struct buf *to)
+{
+	const struct explain_reason *r = reason_first(x, ODD_LOGITS, OODD_REASON_CLASS);
+
+	buf_text(to, "the model is unsure");
+	if (r)
+		buf_format(to, " (%s at %.0f %%)", r->name, 100 * r->weight);
+}
+
+static void space_words(const struct explanation *x, struct buf *to)
+{
+	const struct explain_reason *record = reason_first(x, ODD_SPACE, OODD_REASON_ROW);
+
+	buf_text(to, "far from what was seen");
+	if (x->nearest)
+		buf_format(to, ", nearest class %s", x->nearest);
+	if (record && record->class)
+		buf_format(to, ", nearest record %s (%s) at %.2f", record->name, record->class, record->weight);
+	else if (record)
+		buf_format(to, ", nearest record %s at %.2f", record->name, record->weight);
+}
+
+static void features_words(const struct explanation *x, struct buf *to)
+{
+	bool any = false;
+
+	buf_text(to, "rare values");
+	for (size_t i = 0; i < x->n_detectors; i++) {
+		const struct explain_detector *d = &x->detectors[i];
+
+		for (size_t k = 0; d->family == ODD_FEATURES && k < d->n_reasons; k++) {
+			const struct explain_reason *r = &d->reasons[k];
+
+			if (!r->name || r->weight < .1 || (r->kind != OODD_REASON_NUMERIC && r->kind != OODD_REASON_CATEGORY))
+				continue;
+			buf_format(to, "%s%s = %s (%.0f %%)", any ? ", " : ": ", r->name, r->value, 100 * r->weight);
+			any = true;
+		}
+	}
+}
+
+static double family_share(const struct explanation *x, int family)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < x->n_detectors; i++)
+		sum += x->detectors[i].family == family ? x->detectors[i].share : 0;
+	return sum;
+}
+
+static void families_words(const struct explanation *x, bool begun, struct buf *to)
+{
+	static void (*const words[ODD_FAMILY_N])(const struct explanation *, struct buf *) = {
+		[ODD_LOGITS] = logits_words, [ODD_SPACE] = space_words, [ODD_FEATURES] = features_words};
+	double share[ODD_FAMILY_N];
+
+	for (int f = 0; f < ODD_FAMILY_N; f++)
+		share[f] = family_share(x, f);
+	for (;;) {
+		int best = 0;
+
+		for (int f = 1; f < ODD_FAMILY_N; f++)
+			best = share[f] > share[best] ? f : best;
+		if (share[best] < WORTH_TELLING)
+			return;
+		buf_text(to, begun ? "; " : "");
+		words[best](x, to);
+		share[best] = 0;
+		begun = true;
+	}
+}
+
+void explanation_words(const struct explanation *x, struct buf *to)
+{
+	size_t n = x->n_faults < FAULTS_TOLD ? x->n_faults : FAULTS_TOLD;
+
+	for (size_t i = 0; i < n; i++)
+		buf_format(to, "%s%s %s", i ? "; " : "", x->faults[i].name, x->faults[i].what);
+	if (x->flagged)
+		families_words(x, n > 0, to);
+	if (n == 0 && x->n_detectors && x->flagged && to->n == 0)
+		buf_format(to, "%s says so", x->detectors[0].name);
+}
