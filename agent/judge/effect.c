@@ -191,7 +191,7 @@ static bool words(const struct measure *m, double centre, const int64_t *v, cons
 		bin_words(m, told[i], q, share + used, sizeof share - used);
 		used += strlen(share + used);
 	}
-	if (m->kind == MEASURE_NUMERIC && !isnan(after) && bin != m->missing &&
+	if ((m->kind == MEASURE_NUMERIC || m->kind == MEASURE_METRIC) && !isnan(after) && bin != m->missing &&
 		bin != m->mistyped) {
 		to->before = centre;
 		to->after = after;

@@ -18,10 +18,11 @@ enum measure_kind {
 	MEASURE_ACCURACY,   /* of labels: "right", and `other` is wrong; one-sided, only more errors are evidence */
 	MEASURE_LABEL,      /* of labels: the true class; or the same where one class is predicted (model/performance.h) */
 	MEASURE_FIELDS,     /* how many fields a record has that the reference never had: the same edges */
+	MEASURE_METRIC,     /* an output metric: a number as MEASURE_NUMERIC, true and false as two words; see model/metric.h */
 };
-#define MEASURE_KINDS (MEASURE_FIELDS + 1)
+#define MEASURE_KINDS (MEASURE_METRIC + 1)
 
-/* "p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label", "fields" */
+/* "p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label", "fields", "metric" */
 extern const char *const measure_kind_words[];
 
 #define MEASURE_NO_BIN SIZE_MAX

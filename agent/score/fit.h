@@ -60,6 +60,11 @@ struct fit_options {
 	/* The label of a record, false: none. NULL: there are no labels. */
 	bool (*label)(void *context, const char *id, size_t n, struct fit_label *ret);
 	void *context;
+	const struct fit_edge { /* thresholds of output metrics, at which a bin must end */
+		const char *metric;
+		double at;
+	} *edges;
+	size_t n_edges;
 };
 
 enum fit_part {

@@ -6,6 +6,7 @@
 #include "score/fit_work.h"
 
 #include "base/mem.h"
+#include "model/metric.h"
 #include "stats/quantile.h"
 
 #include <assert.h>
@@ -105,13 +106,26 @@ static double column_number(const struct column *c, size_t row)
 	return x;
 }
 
-static struct numbers numbers_of_feature(const struct fit *f, const char *name)
+/* Features or metrics of a batch. */
+typedef const struct columns *columns_of(const struct batch *b);
+
+static const struct columns *features_of(const struct batch *b)
+{
+	return &b->features;
+}
+
+static const struct columns *metrics_of(const struct batch *b)
+{
+	return &b->metrics;
+}
+
+static struct numbers numbers_of(const struct fit *f, columns_of *of, const char *name)
 {
 	struct numbers x = numbers_open(f);
 	const struct column **columns = mem_zero(f->n_batches + 1, sizeof *columns);
 
 	for (size_t b = 0; b < f->n_batches; b++)
-		columns[b] = columns_find(&f->batches[b]->features, name);
+		columns[b] = columns_find(of(f->batches[b]), name);
 	for (size_t i = 0; i < f->n_rows; i++)
 		numbers_put(&x, column_number(columns[f->rows[i].batch], f->rows[i].row),
 			fit_row_calibrates(f, i));
@@ -160,6 +174,7 @@ static void quantiles_set(const struct fit *f, struct measure *m, const struct n
 	m->most = x->all[x->n_all - 1];
 }
 
+/* An end that was moved for a threshold (metric_edge_add) is no record's. */
 static void lone_ends(struct fit *f, const struct numbers *x)
 {
 	size_t k = f->r->n_measures - 1, n = x->n_all;
@@ -170,7 +185,7 @@ static void lone_ends(struct fit *f, const struct numbers *x)
 
 static void numeric_measure(struct fit *f, const char *name)
 {
-	struct numbers x = numbers_of_feature(f, name);
+	struct numbers x = numbers_of(f, features_of, name);
 	struct measure *m = measure_add(f, name, MEASURE_NUMERIC);
 
 	quantiles_set(f, m, &x);
@@ -265,6 +280,116 @@ static void class_measure(struct fit *f)
 	free(named);
 }
 
+/* Output metrics. What a log holds of them is not declared either: numbers, or true and false. */
+
+#define MOST_METRICS 64
+
+static const struct measure *measure_named(const struct reference *r, const char *name)
+{
+	for (size_t i = 0; i < r->n_measures; i++)
+		if (strcmp(r->measures[i].name, name) == 0)
+			return &r->measures[i];
+	return NULL;
+}
+
+static struct measure *metric_add(struct fit *f, const char *name)
+{
+	char *longer = mem_format(METRIC_PREFIX "%s", name);
+	struct measure *m =
+		measure_add(f, measure_named(f->r, name) ? longer : name, MEASURE_METRIC);
+
+	free(longer);
+	return m;
+}
+
+static void metric_edges(struct fit *f, struct measure *m, const char *name)
+{
+	for (size_t i = 0; i < f->o.n_edges; i++)
+		if (strcmp(f->o.edges[i].metric, name) == 0 &&
+			!metric_edge_add(m, f->o.edges[i].at))
+			fit_note(f, "metric %s: no room for a bin that ends at %g", name,
+				f->o.edges[i].at);
+}
+
+static void metric_numbers(struct fit *f, const char *name)
+{
+	struct numbers x = numbers_of(f, metrics_of, name);
+	struct measure *m = metric_add(f, name);
+
+	quantiles_set(f, m, &x);
+	lone_ends(f, &x);
+	m->below = m->n++;
+	m->above = m->n++;
+	m->missing = m->n++;
+	m->mistyped = m->n++;
+	sums_set(m);
+	metric_edges(f, m, name);
+	measure_close(f, m);
+	numbers_done(&x);
+}
+
+static void metric_truths(struct fit *f, const char *name)
+{
+	char *words[] = {"false", "true"}; /* METRIC_FALSE, METRIC_TRUE */
+	struct measure *m = metric_add(f, name);
+
+	words_set(m, words, 2, 2);
+	m->missing = m->n++;
+	m->mistyped = m->n++;
+	measure_close(f, m);
+}
+
+static void metric_measure(struct fit *f, const char *name)
+{
+	size_t numbers = 0, truths = 0, rest = 0;
+
+	for (size_t b = 0; b < f->n_batches; b++) {
+		const struct column *c = columns_find(&f->batches[b]->metrics, name);
+		double x;
+
+		for (size_t i = 0; c && i < f->batches[b]->n; i++) {
+			truths += c->kind[i] == CELL_BOOL;
+			numbers += c->kind[i] == CELL_NUMBER ||
+				   (c->kind[i] == CELL_TEXT && text_number(c->text[i], &x));
+			rest += c->kind[i] == CELL_OTHER ||
+				(c->kind[i] == CELL_TEXT && !text_number(c->text[i], &x));
+		}
+	}
+	if (numbers + truths + rest == 0)
+		fit_note(f, "metric %s is left out: no record has a value", name);
+	else if (rest > numbers + truths)
+		fit_note(f,
+			"metric %s is left out: it is neither a number nor true or false (log it "
+			"as a feature or a tag)",
+			name);
+	else if (truths > numbers)
+		metric_truths(f, name);
+	else
+		metric_numbers(f, name);
+}
+
+/* Names of every metric of any record, in the order met; batch_close. */
+static struct batch *metric_names(const struct fit *f)
+{
+	struct batch *names = batch_open("", 0, "", 0);
+
+	for (size_t b = 0; b < f->n_batches; b++)
+		for (size_t i = 0; i < f->batches[b]->metrics.n; i++) {
+			const char *name = f->batches[b]->metrics.at[i].name;
+
+			batch_column(names, &names->metrics, name, strlen(name), i, SIZE_MAX);
+		}
+	return names;
+}
+
+static void metric_measures(struct fit *f, const struct columns *names)
+{
+	for (size_t i = 0; i < names->n && i < MOST_METRICS; i++)
+		metric_measure(f, names->at[i].name);
+	if (names->n > MOST_METRICS)
+		fit_note(f, "%zu output metrics: the first %d are watched", names->n, MOST_METRICS);
+}
+
 static bool some_detector_counts(const struct reference *r)
 {
 	for (size_t i = 0; i < r->n_detectors; i++)
@@ -276,7 +401,8 @@ static bool some_detector_counts(const struct reference *r)
 void fit_measures(struct fit *f)
 {
 	const struct reference *r = f->r;
-	size_t most = r->n_numeric + r->n_category + 5;
+	size_t most = r->n_numeric + r->n_category + 5 + MOST_METRICS;
+	struct batch *metrics = metric_names(f);
 
 	f->lone_least = mem_zero(most, sizeof *f->lone_least);
 	f->lone_most = mem_zero(most, sizeof *f->lone_most);
@@ -290,4 +416,6 @@ void fit_measures(struct fit *f)
 		numeric_measure(f, r->numeric[i]);
 	for (size_t i = 0; i < r->n_category; i++)
 		category_measure(f, &r->category[i]);
+	metric_measures(f, &metrics->metrics);
+	batch_close(metrics);
 }

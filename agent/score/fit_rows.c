@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The records of a fit, kept. A decoded batch borrows its text from a chunk that is soon reused, so
- * rows are copied, without what fit has no use for (tags, metrics, input text). */
+ * rows are copied, without what fit has no use for (tags, input text). */
 #include "score/fit_work.h"
 
 #include "base/clock.h"
@@ -22,27 +22,26 @@ static struct text text_kept(struct batch *to, struct text t, bool copy)
 }
 
 static void cell_copy(
-	struct batch *to, size_t column, const struct column *from, size_t row, bool copy)
+	struct batch *to, struct column *c, const struct column *from, size_t row, bool copy)
 {
-	struct column *c = &to->features.at[column];
-
 	c->kind[to->n] = from->kind[row];
 	c->number[to->n] = from->number[row];
 	if (from->kind[row] == CELL_TEXT)
 		batch_text_put(to, c, to->n, text_kept(to, from->text[row], copy));
 }
 
-static void features_copy(struct batch *to, const struct batch *from, size_t row, bool copy)
+static void columns_copy(struct batch *to, struct columns *into, const struct columns *from,
+	size_t row, bool copy)
 {
-	for (size_t i = 0; i < from->features.n; i++) {
-		const struct column *c = &from->features.at[i];
+	for (size_t i = 0; i < from->n; i++) {
+		const struct column *c = &from->at[i];
 		size_t at;
 
 		if (c->kind[row] == CELL_ABSENT)
 			continue;
-		at = batch_column(to, &to->features, c->name, strlen(c->name), i, MOST_COLUMNS);
+		at = batch_column(to, into, c->name, strlen(c->name), i, MOST_COLUMNS);
 		if (at != SIZE_MAX)
-			cell_copy(to, at, c, row, copy);
+			cell_copy(to, &into->at[at], c, row, copy);
 	}
 }
 
@@ -63,7 +62,8 @@ static void row_copy(struct batch *to, const struct batch *from, size_t row, boo
 	to->prediction[to->n] = text_kept(to, from->prediction[row], copy);
 	vector_copy(to->logits, to->n_logits, to->n, from->logits, from->n_logits, row);
 	vector_copy(to->embedding, to->n_embedding, to->n, from->embedding, from->n_embedding, row);
-	features_copy(to, from, row, copy);
+	columns_copy(to, &to->features, &from->features, row, copy);
+	columns_copy(to, &to->metrics, &from->metrics, row, copy);
 	to->n++;
 }
 

@@ -174,7 +174,7 @@ static double cell_number(const struct column *c, size_t row)
 	}
 }
 
-static void numeric_route(const struct column *c, size_t n, double *to)
+void column_numbers(const struct column *c, size_t n, double *to)
 {
 	for (size_t i = 0; i < n; i++)
 		to[i] = c ? cell_number(c, i) : (double)NAN;
@@ -218,7 +218,7 @@ static void features_route(const struct route *t, const struct batch *b, struct 
 
 	for (size_t k = 0; k < r->n_numeric; k++) {
 		to->numeric[k] = columns_find(&b->features, r->numeric[k]);
-		numeric_route(to->numeric[k], b->n, to->numbers + k * to->room);
+		column_numbers(to->numeric[k], b->n, to->numbers + k * to->room);
 		to->numerics[k] = (struct oodd_numeric){r->numeric[k], to->numbers + k * to->room};
 	}
 	for (size_t k = 0; k < r->n_category; k++) {

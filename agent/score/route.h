@@ -55,6 +55,8 @@ void route_run(const struct route *t, const struct batch *b, struct routed *to);
 /* For fit, before any thread scores: from now on a feature of this name counts as one that the reference never had. */
 void route_unsee(const struct route *t, const char *name);
 
+/* A column as numbers: true and false are 1 and 0, text that reads as a number is one; the rest NaN. NULL: no such column. */
+void column_numbers(const struct column *c, size_t n, double *to);
 /* A text that is a decimal number and nothing else: true, and its value. */
 bool text_number(struct text t, double *ret);
 /* The shortest decimal text that reads back as x (finite); into at least 32 bytes. Returns its

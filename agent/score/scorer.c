@@ -5,6 +5,7 @@
 #include "score/scorer.h"
 
 #include "base/mem.h"
+#include "model/metric.h"
 #include "score/calibrate.h"
 #include "score/detector.h"
 #include "score/performance.h"
@@ -21,6 +22,7 @@ struct plan {
 	uint32_t *bin_of; /* of a class or category: position in the vector by code; one more for
 			     what is not known */
 	size_t n_codes;
+	const char *metric; /* of a metric measure: its metric */
 	size_t sum; /* index among the sums, SIZE_MAX when it has none */
 	size_t index; /* of the measure */
 };
@@ -96,6 +98,8 @@ static bool plan_make(const struct reference *r, const struct measure *m, struct
 		plan_words(&p, r->category[p.feature].words, r->category[p.feature].n_words);
 	if (m->kind == MEASURE_CLASS)
 		plan_words(&p, r->classes, r->n_classes);
+	if (m->kind == MEASURE_METRIC)
+		p.metric = metric_name(r, m);
 	*ret = p;
 	return true;
 }
@@ -232,6 +236,7 @@ void scorer_space_done(struct scorer_space *space)
 	routed_done(&space->routed);
 	free(space->status);
 	free(space->surprise);
+	free(space->numbers);
 	*space = (struct scorer_space){0};
 }
 
@@ -266,6 +271,8 @@ struct counting {
 	const struct scored *scored;
 	size_t n, stride;
 	struct scored *named; /* takes what bins have no name for */
+	const struct column *metric; /* of the metric at hand; NULL when the batch has none .. */
+	double *numbers;             /* .. and its numbers */
 };
 
 static void column_fill(uint32_t *to, const struct counting *c, uint32_t bin)
@@ -369,6 +376,33 @@ static void bins_fields(const struct plan *p, const struct counting *c, uint32_t
 	}
 }
 
+static void bins_truth(const struct plan *p, const struct counting *c, uint32_t *to)
+{
+	const struct column *from = c->metric;
+
+	column_fill(to, c, special_at(p->m, p->m->missing));
+	for (size_t i = 0; from && i < c->n; i++)
+		if (from->kind[i] == CELL_BOOL || (from->kind[i] == CELL_NUMBER &&
+							  (from->number[i] == 0.0 || from->number[i] == 1.0)))
+			to[i * c->stride] = (uint32_t)(p->m->first +
+						       (from->number[i] != 0.0 ? METRIC_TRUE : METRIC_FALSE));
+		else if (from->kind[i] != CELL_ABSENT && from->kind[i] != CELL_NULL)
+			to[i * c->stride] = special_at(p->m, p->m->mistyped);
+}
+
+static void bins_metric(const struct plan *p, const struct counting *c, uint32_t *to)
+{
+	uint32_t missing = special_at(p->m, p->m->missing);
+
+	if (metric_is_bool(p->m)) {
+		bins_truth(p, c, to);
+		return;
+	}
+	column_fill(to, c, missing);
+	measure_bins(p->m, c->numbers, c->n, to, c->stride);
+	column_mistyped(p, c, c->metric, missing, to);
+}
+
 static void (*const bins[MEASURE_KINDS])(
 	const struct plan *, const struct counting *, uint32_t *) = {
 	[MEASURE_P_VALUE] = bins_p_value,
@@ -378,6 +412,7 @@ static void (*const bins[MEASURE_KINDS])(
 	[MEASURE_CATEGORY] = bins_category,
 	[MEASURE_MISSING] = bins_missing,
 	[MEASURE_FIELDS] = bins_fields,
+	[MEASURE_METRIC] = bins_metric,
 };
 
 /* Terms of the sums behind a mean: fixed point, so that addition is exact in any order. */
@@ -396,6 +431,8 @@ static int64_t term_of(double x, double centre, double scale)
 
 static const double *values_of(const struct plan *p, const struct counting *c)
 {
+	if (p->m->kind == MEASURE_METRIC)
+		return c->numbers;
 	return p->m->kind == MEASURE_NUMERIC ? c->routed->numerics[p->feature].at
 					     : c->b->confidence;
 }
@@ -416,14 +453,29 @@ static int unseen_order_rows(const void *a, const void *b)
 	return p->row != q->row ? (p->row > q->row) - (p->row < q->row) : (p->measure > q->measure) - (p->measure < q->measure);
 }
 
-static void rows_count(const struct scorer *s, const struct scorer_space *space,
-	const struct batch *b, struct scored *to)
+static void metric_take(const struct plan *p, struct scorer_space *space, struct counting *c)
 {
-	struct counting c = {b, &space->routed, to, b->n, s->r->n_measures, to};
+	if (c->n > space->room_numbers) {
+		space->room_numbers = c->n + c->n / 2 + 64;
+		space->numbers =
+			mem_grow(space->numbers, space->room_numbers, sizeof *space->numbers);
+	}
+	c->numbers = space->numbers;
+	c->metric = columns_find(&c->b->metrics, p->metric);
+	column_numbers(c->metric, c->n, c->numbers);
+}
+
+static void rows_count(const struct scorer *s, struct scorer_space *space, const struct batch *b,
+	struct scored *to)
+{
+	struct counting c = {
+		.b = b, .routed = &space->routed, .scored = to, .n = b->n, .stride = s->r->n_measures, .named = to};
 
 	for (size_t k = 0; k < s->r->n_measures; k++) {
 		const struct plan *p = &s->plans[k];
 
+		if (p->metric)
+			metric_take(p, space, &c);
 		bins[p->m->kind](p, &c, to->bin + k);
 		if (p->sum != SIZE_MAX)
 			terms_count(p, &c, to);

@@ -33,7 +33,8 @@ struct scorer_space {
 	struct routed routed; /* after scorer_run: what detectors saw, for explain */
 	uint8_t *status;
 	float *surprise; /* n_detectors x n of the last batch */
-	size_t room, room_surprise;
+	double *numbers; /* n: of the metric at hand */
+	size_t room, room_surprise, room_numbers;
 	unsigned outcome; /* of the last batch: enum route_outcome; see route_outcome_words */
 	uint64_t failed; /* of the last batch: detectors whose score() returned an error, as bits */
 };
