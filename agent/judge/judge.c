@@ -257,7 +257,7 @@ static void finding_fill(
 	const struct track *t = &j->tracks[i];
 	struct measure now = *t->m; /* as is usual at this time; borrows all it points to */
 	char when[40];
-	double psi;
+	double psi, centre;
 
 	*to = (struct finding){.name = t->m->name,
 		.kind = t->m->kind,
@@ -266,8 +266,9 @@ static void finding_fill(
 		.moved = track_latched(t) || j->moved[i],
 		.log_e = j->log_e[i]};
 	to->log_m = j->log_m[i];
-	psi = effect_fill(&now, usual_centre(j, i, &now, when, sizeof when), when, w->v, j->q, to);
-	schema_look(j->r, i, &now, w, j->q, to, schema);
+	centre = usual_centre(j, i, &now, when, sizeof when);
+	psi = effect_fill(&now, centre, when, w->v, j->q, to);
+	schema_look(j->r, i, &now, centre, w, j->q, to, schema);
 	if (t->state == TRACK_KNOWN)
 		psi = effect_of_level(t->m, t->known.own);
 	if (t->m->judged)

@@ -39,7 +39,8 @@ static const char *percent(double share, char to[16])
 {
 	double x = 100 * share;
 
-	snprintf(to, 16, x >= 9.95 ? "%.0f %%" : x >= .095 || x == 0 ? "%.1f %%" : "%.2g %%", x);
+	/* Less than that is how a reference says never. */
+	snprintf(to, 16, x >= 9.95 || x < .05 ? "%.0f %%" : "%.1f %%", x);
 	return to;
 }
 
@@ -67,6 +68,7 @@ static void change_add(struct finding *f, const char *words)
 struct look {
 	const struct reference *r;
 	const struct measure *m; /* as is usual now */
+	double centre;
 	size_t index;
 	const struct window *w;
 	const double *q;
@@ -309,7 +311,7 @@ static void look_unit(const struct look *l)
 	struct schema_remark *r;
 	char share[16];
 
-	if (l->m->kind != MEASURE_NUMERIC || !unit_guess(l->m, l->w->v + l->m->first, l->unseen, &unit))
+	if (l->m->kind != MEASURE_NUMERIC || !unit_guess(l->m, l->centre, l->w->v + l->m->first, l->unseen, &unit))
 		return;
 	r = remark(l->to, SCHEMA_UNIT, l->m->name, unit.share * l->n, true);
 	if (!r)
@@ -410,10 +412,10 @@ static void look_missing_bin(const struct look *l)
 
 static void (*const looks[])(const struct look *) = {look_unit, look_constant, look_not_constant, look_other, look_mistyped, look_missing_bin};
 
-void schema_look(const struct reference *r, size_t i, const struct measure *now, const struct window *w, const double *q,
+void schema_look(const struct reference *r, size_t i, const struct measure *now, double centre, const struct window *w, const double *q,
 	struct finding *f, struct schema *to)
 {
-	struct look l = {.r = r, .m = now, .index = i, .w = w, .q = q, .n = records_of(now, w), .unseen = unseen_find(&w->unseen, i), .f = f, .to = to};
+	struct look l = {.r = r, .m = now, .centre = centre, .index = i, .w = w, .q = q, .n = records_of(now, w), .unseen = unseen_find(&w->unseen, i), .f = f, .to = to};
 
 	if (l.n == 0)
 		return;

@@ -24,9 +24,10 @@ struct schema_past {
 };
 void schema_past_done(struct schema_past *p);
 
-/* Remarks on measure `i` of r, whose shares in the window are q. now: the measure as is usual at this time. f: its finding,
+/* Remarks on measure `i` of r, whose shares in the window are q. now: the measure as is usual at this time, centre: its
+ * mean. f: its finding,
  * filled; what is remarked goes into f->change too. */
-void schema_look(const struct reference *r, size_t i, const struct measure *now, const struct window *w, const double *q,
+void schema_look(const struct reference *r, size_t i, const struct measure *now, double centre, const struct window *w, const double *q,
 	struct finding *f, struct schema *to);
 /* After the last measure of a window: remarks are sorted, and told since when. */
 void schema_settle(struct schema_past *p, const struct window *w, struct schema *to);

@@ -26,6 +26,8 @@
 #define NATURAL 3.5
 /* Records that it must explain. */
 #define LEAST_RECORDS 5.0
+/* Standard deviations from where a mean may hold terms that were clipped. */
+#define CLIPPED 1e4
 /* Numbers that nothing explains. */
 #define OUTLIERS .001
 
@@ -35,38 +37,39 @@
 static const struct candidate {
 	double factor, offset;
 	const char *sign, *words;
+	double least, most; /* where the reference's own unit is plausible; both 0: anywhere */
 } candidates[] = {
-	{60, 0, "x60", "minutes for hours, or seconds for minutes"},
-	{1 / 60.0, 0, "/60", "hours for minutes, or minutes for seconds"},
-	{3600, 0, "x3600", "seconds for hours"},
-	{1 / 3600.0, 0, "/3600", "hours for seconds"},
-	{24, 0, "x24", "hours for days"},
-	{1 / 24.0, 0, "/24", "days for hours"},
-	{12, 0, "x12", "months for years"},
-	{1 / 12.0, 0, "/12", "years for months"},
-	{10, 0, "x10", "a decimal place"},
-	{.1, 0, "/10", "a decimal place"},
-	{100, 0, "x100", "per cent for shares, or cents for whole units"},
-	{.01, 0, "/100", "shares for per cent"},
-	{1000, 0, "x1000", "milli for whole units, such as milliseconds for seconds"},
-	{.001, 0, "/1000", "whole units for milli, or thousands for ones"},
-	{1e6, 0, "x1e6", "micro for whole units"},
-	{1e-6, 0, "/1e6", "whole units for micro, or millions for ones"},
-	{1e9, 0, "x1e9", "nano for whole units"},
-	{1e-9, 0, "/1e9", "whole units for nano"},
-	{2.54, 0, "x2.54", "centimetres for inches"},
-	{1 / 2.54, 0, "/2.54", "inches for centimetres"},
-	{1.609344, 0, "x1.609", "kilometres for miles"},
-	{1 / 1.609344, 0, "/1.609", "miles for kilometres"},
-	{2.204623, 0, "x2.205", "pounds for kilograms"},
-	{1 / 2.204623, 0, "/2.205", "kilograms for pounds"},
-	{3.28084, 0, "x3.281", "feet for metres"},
-	{1 / 3.28084, 0, "/3.281", "metres for feet"},
-	{1.8, 32, "x1.8 + 32", "Fahrenheit for Celsius"},
-	{1 / 1.8, -32 / 1.8, "(x - 32) / 1.8", "Celsius for Fahrenheit"},
-	{1, 273.15, "+273.15", "kelvin for Celsius"},
-	{1, -273.15, "-273.15", "Celsius for kelvin"},
-	{-1, 0, "the sign flipped", ""},
+	{60, 0, "x60", "minutes for hours, or seconds for minutes", 0, 0},
+	{1 / 60.0, 0, "/60", "hours for minutes, or minutes for seconds", 0, 0},
+	{3600, 0, "x3600", "seconds for hours", 0, 0},
+	{1 / 3600.0, 0, "/3600", "hours for seconds", 0, 0},
+	{24, 0, "x24", "hours for days", 0, 0},
+	{1 / 24.0, 0, "/24", "days for hours", 0, 0},
+	{12, 0, "x12", "months for years", 0, 0},
+	{1 / 12.0, 0, "/12", "years for months", 0, 0},
+	{10, 0, "x10", "a decimal place", 0, 0},
+	{.1, 0, "/10", "a decimal place", 0, 0},
+	{100, 0, "x100", "per cent for shares, or cents for whole units", 0, 0},
+	{.01, 0, "/100", "shares for per cent", 0, 0},
+	{1000, 0, "x1000", "milli for whole units, such as milliseconds for seconds", 0, 0},
+	{.001, 0, "/1000", "whole units for milli, or thousands for ones", 0, 0},
+	{1e6, 0, "x1e6", "micro for whole units", 0, 0},
+	{1e-6, 0, "/1e6", "whole units for micro, or millions for ones", 0, 0},
+	{1e9, 0, "x1e9", "nano for whole units", 0, 0},
+	{1e-9, 0, "/1e9", "whole units for nano", 0, 0},
+	{2.54, 0, "x2.54", "centimetres for inches", 0, 0},
+	{1 / 2.54, 0, "/2.54", "inches for centimetres", 0, 0},
+	{1.609344, 0, "x1.609", "kilometres for miles", 0, 0},
+	{1 / 1.609344, 0, "/1.609", "miles for kilometres", 0, 0},
+	{2.204623, 0, "x2.205", "pounds for kilograms", 0, 0},
+	{1 / 2.204623, 0, "/2.205", "kilograms for pounds", 0, 0},
+	{3.28084, 0, "x3.281", "feet for metres", 0, 0},
+	{1 / 3.28084, 0, "/3.281", "metres for feet", 0, 0},
+	{1.8, 32, "x1.8 + 32", "Fahrenheit for Celsius", -100, 130},
+	{1 / 1.8, -32 / 1.8, "(x - 32) / 1.8", "Celsius for Fahrenheit", -150, 270},
+	{1, 273.15, "+273.15", "kelvin for Celsius", -100, 130},
+	{1, -273.15, "-273.15", "Celsius for kelvin", 170, 410},
+	{-1, 0, "the sign flipped", "", 0, 0},
 };
 
 /* The numbers of a window, and what the reference expects. Bins in order: the plain ones, below, above. */
@@ -76,6 +79,8 @@ struct numbers {
 	double low[MOST_BINS], high[MOST_BINS], mean[MOST_BINS], count[MOST_BINS];
 	double all, worth; /* records; of each, in independent ones */
 	double value[UNSEEN_VALUES], weight[UNSEEN_VALUES]; /* beyond the reference */
+	double sampled; /* share of them that is known by value */
+	double centre, found; /* mean of the reference at this time, and of the window; NAN: not known */
 	size_t n_values;
 };
 
@@ -123,6 +128,16 @@ static void values_take(struct numbers *x, const struct unseen_set *s)
 	}
 	for (size_t i = 0; i < x->n_values; i++)
 		x->weight[i] *= beyond / sum;
+	x->sampled = s ? 1 / (double)(INT64_C(1) << s->level) : 1;
+}
+
+/* What the bins hide (most of a window may lie in one wide bin) the mean still shows. Terms that were clipped make none. */
+static void mean_take(struct numbers *x, double centre, const int64_t *sums)
+{
+	double term = sums[1] > 0 ? (double)sums[0] / (double)sums[1] / 0x1p20 : NAN;
+
+	x->centre = centre;
+	x->found = fabs(term) < CLIPPED ? x->m->centre + x->m->scale * term : NAN;
 }
 
 static size_t n_plain(const struct numbers *x)
@@ -198,6 +213,17 @@ static double binned(const struct numbers *x, const double *mass, double share)
 	return x->worth * sum;
 }
 
+/* Log density of the window's mean. */
+static double mean_likelihood(const struct numbers *x, double factor, double offset, double share)
+{
+	double moved = factor * x->centre + offset, apart = moved - x->centre, spread = x->m->scale * x->m->scale;
+	double variance = (1 - share) * spread + share * factor * factor * spread + share * (1 - share) * apart * apart;
+	double off = x->found - x->centre - share * apart;
+
+	variance /= x->worth * x->all;
+	return isnan(off) ? 0 : -off * off / (2 * variance) - log(variance) / 2;
+}
+
 static struct fit fit(const struct numbers *x, double factor, double offset)
 {
 	double mass[MOST_BINS], unit[UNSEEN_VALUES], outlier[UNSEEN_VALUES];
@@ -206,7 +232,7 @@ static struct fit fit(const struct numbers *x, double factor, double offset)
 	converted(x, factor, offset, mass);
 	densities(x, factor, offset, unit, outlier);
 	for (int round = 0; round < ROUNDS; round++) {
-		double of_unit = 0;
+		double of_unit = 0, values = 0;
 
 		f.likelihood = 0;
 		for (size_t k = 0; k < n_plain(x); k++) {
@@ -219,12 +245,13 @@ static struct fit fit(const struct numbers *x, double factor, double offset)
 			double still = (1 - f.share) * outlier[i], moved = f.share * unit[i];
 
 			of_unit += x->weight[i] * moved / (still + moved);
-			f.likelihood += x->weight[i] * log(still + moved);
+			values += x->weight[i] * log(still + moved);
 		}
+		f.likelihood += x->sampled * values;
 		if (round + 1 < ROUNDS)
 			f.share = fmin(fmax(of_unit / x->all, 1e-6), 1 - 1e-6);
 	}
-	f.likelihood *= x->worth;
+	f.likelihood = x->worth * f.likelihood + mean_likelihood(x, factor, offset, f.share);
 	f.binned = binned(x, mass, f.share);
 	return f;
 }
@@ -265,6 +292,11 @@ static double explained(const struct numbers *x, double by)
 	return own > none ? (by - none) / (own - none) : 0;
 }
 
+static bool plausible(const struct measure *m, const struct candidate *c)
+{
+	return (c->least == 0 && c->most == 0) || (m->least >= c->least && m->most <= c->most);
+}
+
 static bool tells_neighbours(const struct numbers *x, const struct candidate *c, double likelihood)
 {
 	double size = fabs(log(fabs(c->factor)));
@@ -274,20 +306,24 @@ static bool tells_neighbours(const struct numbers *x, const struct candidate *c,
 	return likelihood - fit(x, c->factor * 1.1, 0).likelihood > CLEARLY && likelihood - fit(x, c->factor / 1.1, 0).likelihood > CLEARLY;
 }
 
-bool unit_guess(const struct measure *m, const int64_t *counts, const struct unseen_set *beyond, struct unit *ret)
+bool unit_guess(const struct measure *m, double centre, const int64_t *counts, const struct unseen_set *beyond, struct unit *ret)
 {
 	struct numbers x = {.m = m};
 	struct fit best = {.likelihood = -INFINITY};
 	double second = -INFINITY;
 	const struct candidate *of = NULL;
 
-	if (!m->mean || m->below == MEASURE_NO_BIN || m->above == MEASURE_NO_BIN || !(m->most > m->least))
+	if (!m->mean || m->below == MEASURE_NO_BIN || m->above == MEASURE_NO_BIN || m->sums == MEASURE_NO_BIN || !(m->most > m->least))
 		return false;
 	bins_take(&x, counts);
+	mean_take(&x, centre, counts + m->n);
 	values_take(&x, beyond);
 	for (size_t i = 0; i < LENGTH(candidates) && x.all > 0; i++) {
-		struct fit f = fit(&x, candidates[i].factor, candidates[i].offset);
+		struct fit f;
 
+		if (!plausible(m, &candidates[i]))
+			continue;
+		f = fit(&x, candidates[i].factor, candidates[i].offset);
 		if (f.likelihood <= best.likelihood) {
 			second = fmax(second, f.likelihood);
 			continue;

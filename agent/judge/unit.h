@@ -14,8 +14,8 @@ struct unit {
 	double share;      /* of the window's numbers */
 };
 
-/* counts: of m's bins in the window. beyond: what its numbers beyond the reference were, NULL: none. False where no unit
+/* centre: mean of the reference at this time of the season. counts: of m's bins in the window, its sums behind them. beyond: what its numbers beyond the reference were, NULL: none. False where no unit
  * explains the window, or several do. */
-bool unit_guess(const struct measure *m, const int64_t *counts, const struct unseen_set *beyond, struct unit *ret);
+bool unit_guess(const struct measure *m, double centre, const int64_t *counts, const struct unseen_set *beyond, struct unit *ret);
 
 #endif

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define UNSEEN_VALUES 64
+#define UNSEEN_VALUES 128
 #define UNSEEN_LEVELS 24
 #define UNSEEN_BYTES 64 /* of a value that are kept, cut at a character; values alike so far are one */
 

@@ -11,15 +11,35 @@ local function moved(s)
 	return lines
 end
 
+-- What happened to the records themselves: "workclass: values never seen before in 21 % of records: Gig-economy 21 %".
+local function schema(s, carried, most)
+	local lines = {}
+	for _, r in ipairs(s.schema) do
+		if r.moved == carried and #lines < most then lines[#lines + 1] = ("%s: %s"):format(r.field, r.detail) end
+	end
+	return lines
+end
+
+local function others(s)
+	local names = {}
+	for _, f in ipairs(s.findings) do
+		if f.moved and f.name ~= s.top.name and #names < 4 then names[#names + 1] = f.name end
+	end
+	return #names > 0 and "; also moved: " .. table.concat(names, ", ") or ""
+end
+
 alert "OutOfDistribution" {
 	severity = function(s) return s.severity >= 3 and "page" or "ticket" end,
 	summary = function(s)
-		if s.top then return ("%s: %s moved (%s)"):format(s.model, s.top.name, s.top.change) end
+		local told = schema(s, true, 3)
+		if #told > 0 then return ("%s: %s"):format(s.model, table.concat(told, "; ")) end
+		if s.top then return ("%s: %s moved (%s)%s"):format(s.model, s.top.name, s.top.change, others(s)) end
 		return ("%s: its traffic has moved"):format(s.model)
 	end,
 	description = function(s)
 		local lines = moved(s)
 		table.insert(lines, 1, ("%d records in the window, %.1f %% of them flagged. What moved:"):format(s.n, 100 * s.flag_rate))
+		for _, line in ipairs(schema(s, false, 5)) do lines[#lines + 1] = "Seen beside it: " .. line end
 		return table.concat(lines, "\n")
 	end,
 }
