@@ -8,6 +8,7 @@
 #include "rate.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "score/statistic.h"
 #include "stats/interval.h"
 
 #include <math.h>
@@ -234,7 +235,7 @@ static void reference_json(const struct reference *r, const struct trial *trials
 	buf_text(to, "]}\n");
 }
 
-static int reference_test(struct selftest *t, const struct model_config *m)
+static int reference_test(struct selftest *t, const struct plugins *plugins, const struct model_config *m)
 {
 	struct judge_options options = judge_options_of(m);
 	struct trial trials[TRIALS];
@@ -244,6 +245,10 @@ static int reference_test(struct selftest *t, const struct model_config *m)
 
 	if (reference_read(m->reference, &r, &e))
 		return cli_fail(t->offline.self, EX_DATAERR, "model \"%s\": %s", m->name, e.text);
+	if (statistics_attach(r, plugins, &e)) {
+		reference_close(r);
+		return cli_fail(t->offline.self, EX_CONFIG, "model \"%s\": %s", m->name, e.text);
+	}
 	trials_run(r, &options, (size_t)t->windows, (size_t)t->replays, t->offline.threads, trials);
 	budget = budget_of(m, trials[0].last.log_budget);
 	(t->offline.json ? reference_json : reference_text)(r, trials, &budget, &t->offline.out);
@@ -264,7 +269,7 @@ static int without_logs(void *context, const struct house *house)
 		if (t->model && strcmp(t->model, m->name))
 			continue;
 		if (m->reference && !access(m->reference, R_OK))
-			status = reference_test(t, m);
+			status = reference_test(t, house->plugins, m);
 		else
 			fprintf(stderr, "oodd selftest: model \"%s\" has no reference yet: oodd fit makes one\n", m->name);
 	}

@@ -33,6 +33,7 @@ void varied_open(struct varied *v, const struct reference *r)
 	v->r.season_why = NULL;
 	v->r.windows = windows_copy(r->windows, r->n_windows);
 	v->r.others = windows_copy(r->others, r->n_others);
+	v->r.statistics = statistics_vary(r->statistics, r->n_statistics);
 	v->r.measures = mem_alloc((r->n_measures + 1) * sizeof *v->r.measures);
 	for (size_t i = 0; i < r->n_measures; i++) {
 		v->r.measures[i] = r->measures[i];
@@ -46,6 +47,7 @@ void varied_close(struct varied *v)
 	for (size_t i = 0; i < v->r.n_measures; i++)
 		free(v->r.measures[i].base);
 	free(v->r.measures);
+	statistics_vary_done(v->r.statistics, v->r.n_statistics);
 	windows_free(v->r.windows, v->r.n_windows);
 	windows_free(v->r.others, v->r.n_others);
 }
@@ -60,6 +62,13 @@ static void windows_repeat(struct reference_window *w, size_t n, int64_t times)
 	}
 }
 
+static void statistics_repeat(struct varied *v, int64_t times)
+{
+	for (size_t i = 0; i < v->r.n_statistics; i++)
+		for (size_t k = 0; k < v->r.statistics[i].n_base; k++)
+			v->r.statistics[i].base[k] *= times;
+}
+
 void varied_repeat(struct varied *v, int64_t times)
 {
 	windows_repeat(v->r.windows, v->r.n_windows, times);
@@ -67,6 +76,7 @@ void varied_repeat(struct varied *v, int64_t times)
 	for (size_t i = 0; i < v->r.n_measures; i++)
 		for (size_t k = 0; v->r.measures[i].base && k < v->r.measures[i].n; k++)
 			v->r.measures[i].base[k] *= times;
+	statistics_repeat(v, times);
 }
 
 /* ---- records without time ---- */
@@ -176,6 +186,7 @@ static void reference_deal(const struct deck *d, const struct judge_options *opt
 	struct judge_options timeless = *options;
 
 	varied_open(v, d->r);
+	statistics_repeat(v, times);
 	for (size_t i = 0; i < v->r.n_windows; i++) {
 		window_deal(d, &d->r->windows[i], seed, i, times, v->r.windows[i].v);
 		v->r.windows[i].n *= times;
@@ -231,12 +242,14 @@ void varied_selftest(const struct reference *r, const struct judge_options *opti
 	struct judge *j;
 	struct window w;
 
-	*ret = (struct judge_selftest){.n_windows = n_windows, .n_measures = r->n_measures, .learned_from = r->n_windows,
+	*ret = (struct judge_selftest){.n_windows = n_windows, .n_measures = r->n_measures + r->n_statistics, .learned_from = r->n_windows,
 		.highest_log_m = -INFINITY};
 	deck_open(&d, r);
 	reference_deal(&d, options, seed, times, &v);
 	for (size_t i = 0; i < r->n_measures; i++)
 		ret->n_unjudged_measures += !v.r.measures[i].judged;
+	for (size_t i = 0; i < r->n_statistics; i++)
+		ret->n_unjudged_measures += !v.r.statistics[i].judged;
 	j = judge_open(&v.r, options);
 	window_init(&w, 0, r->window_us, r->width);
 	for (size_t i = 0; i < n_windows && r->n_windows; i++)

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/words.h"
 #include "model/reference_inherit.h"
+#include "score/statistic.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -72,9 +73,11 @@ static int stream_make(const struct model_config *m, struct reference *r, const 
 {
 	struct judge_options options = judge_options_of(m);
 	struct stream *s = mem_zero(1, sizeof *s);
-	int status = scorer_open(r, plugins, &s->scorer, e);
+	int status = statistics_attach(r, plugins, e);
 
 	s->reference = r;
+	if (!status)
+		status = scorer_open(r, plugins, &s->scorer, e);
 	if (status) {
 		stream_close(s);
 		return status;

@@ -30,6 +30,10 @@ static_assert(sizeof(void *) != 8 || sizeof(struct oodd_numeric) == 16, "columns
 static_assert(sizeof(void *) != 8 || sizeof(struct oodd_category) == 24, "columns are arrays");
 static_assert(offsetof(struct oodd_plugin, abi) == 0 && offsetof(struct oodd_plugin, size) == 4, "first, for ever");
 static_assert(sizeof(void *) != 8 || offsetof(struct oodd_detector, explain) == 72, "only ever appended");
+static_assert(sizeof(void *) != 8 || offsetof(struct oodd_detector, width) == 88, "only ever appended");
+static_assert(sizeof(void *) != 8 || sizeof(struct oodd_shift) == 32, "shifts are an array");
+static_assert(sizeof(void *) != 8 || sizeof(struct oodd_comparison) == 32 + 8 * 32, "handed over by the host");
+static_assert(sizeof(void *) != 8 || offsetof(struct oodd_batch, hash) == 104, "only ever appended");
 static_assert(sizeof(void *) != 8 || offsetof(struct oodd_host, alloc) == 32, "only ever appended");
 static_assert(sizeof(void *) != 8 || offsetof(struct oodd_batch, logits_normalised) == 100, "only ever appended");
 static int zero(const void *state, const struct oodd_batch *batch, float *scores, uint8_t *status)
@@ -40,7 +44,7 @@ static int zero(const void *state, const struct oodd_batch *batch, float *scores
 	return 0;
 }
 static const struct oodd_option options[] = {{"k", OODD_OPTION_INT, 5, 1, 10, NULL, "a number"}, {NULL, 0, 0, 0, 0, NULL, NULL}};
-static const struct oodd_detector detector = {"zero", "1.0", "zero", OODD_NEEDS_LOGITS, options, NULL, NULL, NULL, zero, NULL};
+static const struct oodd_detector detector = {"zero", "1.0", "zero", OODD_NEEDS_LOGITS, options, NULL, NULL, NULL, zero, NULL, NULL, NULL, NULL, NULL};
 OODD_PLUGIN("Apache-2.0", &detector);
 END
 cp "$work/plugin.c" "$work/plugin.cc"

@@ -51,6 +51,11 @@ static inline double caution_fixed_radius(double n)
 	return CAUTION_FIXED_Z * CAUTION_FIXED_Z / (2 * n);
 }
 
+/* A window detector says one number of a window; fewer of them say nothing about their spread. */
+#define CAUTION_LEAST_HEIGHTS 8
+/* The spread of its logarithm where windows look all alike: nothing is that regular. */
+#define CAUTION_LEAST_SPREAD .05
+
 /* Where one record in twenty is of a new kind, p-values have moved by a PSI of about .01 only: what
  * is small elsewhere is not small there. */
 #define CAUTION_P_VALUE_SHARE .25

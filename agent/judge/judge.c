@@ -16,6 +16,7 @@
 #include "judge/effect.h"
 #include "judge/performance.h"
 #include "judge/schema.h"
+#include "judge/gauge.h"
 #include "judge/season.h"
 #include "judge/track.h"
 #include "model/pack.h"
@@ -36,12 +37,14 @@ struct judge {
 	const struct reference *r;
 	struct judge_options options;
 	double log_budget;
-	struct track *tracks;
+	size_t n;             /* what is judged: the measures, then the window detectors */
+	struct track *tracks; /* of each measure */
+	struct gauge *gauges; /* of each window detector */
 	struct season_table *seasons; /* of each measure */
 	size_t bucket;                /* of the season, of the window at hand */
-	double *log_weight; /* of each measure; -INFINITY when it is not judged */
+	double *log_weight; /* of each of n; -INFINITY when it is not judged */
 	double *q;          /* scratch: as wide as the widest measure */
-	size_t *order; /* scratch, one for each measure, as are the next: measures by weighted log_m
+	size_t *order; /* scratch, n of them, as are the next: by weighted log_m, heaviest first
 			*/
 	double *weighted, *sorted, *log_e, *log_m;
 	bool *moved;
@@ -57,19 +60,57 @@ static double log_budget(const struct judge_options *o, int64_t window_us)
 	return log(fmax(windows, o->least_budget));
 }
 
+/* The i-th of what is judged: a measure's track, or behind them a window detector's gauge. */
+
+static struct gauge *gauge_of(const struct judge *j, size_t i)
+{
+	return i < j->r->n_measures ? NULL : &j->gauges[i - j->r->n_measures];
+}
+
+static enum measure_kind kind_of(const struct judge *j, size_t i)
+{
+	return i < j->r->n_measures ? j->r->measures[i].kind : MEASURE_STATISTIC;
+}
+
+static bool is_judged(const struct judge *j, size_t i)
+{
+	const struct gauge *g = gauge_of(j, i);
+
+	return g ? g->s->judged : j->r->measures[i].judged;
+}
+
+static double log_m_of(const struct judge *j, size_t i)
+{
+	const struct gauge *g = gauge_of(j, i);
+
+	return g ? gauge_log_m(g) : track_log_m(&j->tracks[i]);
+}
+
+static bool is_latched(const struct judge *j, size_t i)
+{
+	const struct gauge *g = gauge_of(j, i);
+
+	return g ? gauge_latched(g) : track_latched(&j->tracks[i]);
+}
+
+static int64_t latched_us(const struct judge *j, size_t i)
+{
+	const struct gauge *g = gauge_of(j, i);
+
+	return g ? g->latched_us : j->tracks[i].latched_us;
+}
+
 static void weights_make(struct judge *j)
 {
 	double p = 0, rest = 0;
 
-	for (size_t i = 0; i < j->r->n_measures; i++)
-		*(j->r->measures[i].kind == MEASURE_P_VALUE ? &p : &rest) +=
-			j->r->measures[i].judged;
-	for (size_t i = 0; i < j->r->n_measures; i++) {
-		const struct measure *m = &j->r->measures[i];
+	for (size_t i = 0; i < j->n; i++)
+		*(kind_of(j, i) == MEASURE_P_VALUE ? &p : &rest) += is_judged(j, i);
+	for (size_t i = 0; i < j->n; i++) {
 		double p_share = rest == 0 ? 1 : P_VALUE_WEIGHT,
 		       rest_share = p == 0 ? 1 : 1 - P_VALUE_WEIGHT;
-		double share = m->kind == MEASURE_P_VALUE ? p_share / p : rest_share / rest;
-		j->log_weight[i] = m->judged ? log(share) : -INFINITY;
+		double share = kind_of(j, i) == MEASURE_P_VALUE ? p_share / p : rest_share / rest;
+		j->log_weight[i] = is_judged(j, i) ? log(share) : -INFINITY;
 	}
 }
 
@@ -79,7 +120,7 @@ struct judge *judge_open(const struct reference *r, const struct judge_options *
 	size_t widest = 1;
 
 	assert(options->false_alarms > 0 && options->per_us > 0 && options->smallest_effect >= 0);
-	*j = (struct judge){.r = r, .options = *options, .fresh_window = -1};
+	*j = (struct judge){.r = r, .options = *options, .fresh_window = -1, .n = r->n_measures + r->n_statistics};
 	j->log_budget = log_budget(options, options->window_us ? options->window_us : r->window_us);
 	j->tracks = mem_zero(r->n_measures + 1, sizeof *j->tracks);
 	j->seasons = mem_zero(r->n_measures + 1, sizeof *j->seasons);
@@ -88,14 +129,17 @@ struct judge *judge_open(const struct reference *r, const struct judge_options *
 		season_table_make(&j->seasons[i], r, &r->measures[i]);
 		widest = r->measures[i].n > widest ? r->measures[i].n : widest;
 	}
+	j->gauges = mem_zero(r->n_statistics + 1, sizeof *j->gauges);
+	for (size_t i = 0; i < r->n_statistics; i++)
+		gauge_open(&j->gauges[i], &r->statistics[i], options->smallest_effect);
 	j->q = mem_alloc(widest * sizeof *j->q);
-	j->log_weight = mem_alloc((r->n_measures + 1) * sizeof *j->log_weight);
-	j->order = mem_alloc((r->n_measures + 1) * sizeof *j->order);
-	j->weighted = mem_alloc((r->n_measures + 1) * sizeof *j->weighted);
-	j->sorted = mem_alloc((r->n_measures + 1) * sizeof *j->sorted);
-	j->log_e = mem_alloc((r->n_measures + 1) * sizeof *j->log_e);
-	j->log_m = mem_alloc((r->n_measures + 1) * sizeof *j->log_m);
-	j->moved = mem_alloc((r->n_measures + 1) * sizeof *j->moved);
+	j->log_weight = mem_alloc((j->n + 1) * sizeof *j->log_weight);
+	j->order = mem_alloc((j->n + 1) * sizeof *j->order);
+	j->weighted = mem_alloc((j->n + 1) * sizeof *j->weighted);
+	j->sorted = mem_alloc((j->n + 1) * sizeof *j->sorted);
+	j->log_e = mem_alloc((j->n + 1) * sizeof *j->log_e);
+	j->log_m = mem_alloc((j->n + 1) * sizeof *j->log_m);
+	j->moved = mem_alloc((j->n + 1) * sizeof *j->moved);
 	weights_make(j);
 	return j;
 }
@@ -110,6 +154,7 @@ void judge_close(struct judge *j)
 	}
 	schema_past_done(&j->past);
 	free(j->tracks);
+	free(j->gauges);
 	free(j->seasons);
 	free(j->q);
 	free(j->log_weight);
@@ -125,9 +170,7 @@ void judge_close(struct judge *j)
 /* Heaviest first; equal ones as in the reference. */
 static void sort_by_weight(struct judge *j)
 {
-	size_t n = j->r->n_measures;
-
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < j->n; i++) {
 		size_t at = i;
 		while (at > 0 && j->weighted[j->order[at - 1]] < j->weighted[i]) {
 			j->order[at] = j->order[at - 1];
@@ -144,8 +187,8 @@ static double weigh(struct judge *j)
 {
 	double sum = -INFINITY;
 
-	for (size_t i = 0; i < j->r->n_measures; i++) {
-		j->weighted[i] = j->log_weight[i] + track_log_m(&j->tracks[i]);
+	for (size_t i = 0; i < j->n; i++) {
+		j->weighted[i] = j->log_weight[i] + log_m_of(j, i);
 		sum = special_log_add(sum, j->weighted[i]);
 	}
 	sort_by_weight(j);
@@ -157,7 +200,7 @@ static double weigh(struct judge *j)
  * nine tenths of it. */
 static size_t named(struct judge *j, double sum)
 {
-	size_t n = j->r->n_measures, by_ebh;
+	size_t n = j->n, by_ebh;
 	double part = -INFINITY;
 
 	for (size_t i = 0; i < n; i++)
@@ -177,16 +220,18 @@ static bool any_latched(const struct judge *j)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < j->r->n_measures; i++)
-		any |= track_latched(&j->tracks[i]);
+	for (size_t i = 0; i < j->n; i++)
+		any |= is_latched(j, i);
 	return any;
 }
 
 /* Evidence that began to rise when the known cause did, or soon after it spoke, is of that cause.
  */
-static bool joins(const struct judge *j, const struct track *t)
+static bool joins(const struct judge *j, size_t i)
 {
-	return j->fresh_window >= 0 && t->rising <= j->fresh_window + SAME_CAUSE_WINDOWS;
+	int64_t rising = gauge_of(j, i) ? gauge_of(j, i)->rising : j->tracks[i].rising;
+
+	return j->fresh_window >= 0 && rising <= j->fresh_window + SAME_CAUSE_WINDOWS;
 }
 
 /* Names and latches who carries the sum. True when something of it is news. */
@@ -196,10 +241,13 @@ static bool news(struct judge *j, const struct window *w, double sum)
 	size_t n = named(j, sum);
 
 	for (size_t i = 0; i < n; i++) {
-		struct track *t = &j->tracks[j->order[i]];
-		j->moved[j->order[i]] = true;
-		fresh |= !known || !joins(j, t);
-		track_latch(t, w->v + t->m->first, w->start_us);
+		size_t at = j->order[i];
+		j->moved[at] = true;
+		fresh |= !known || !joins(j, at);
+		if (gauge_of(j, at))
+			gauge_latch(gauge_of(j, at), w->start_us);
+		else
+			track_latch(&j->tracks[at], w->v + j->tracks[at].m->first, w->start_us);
 	}
 	if (fresh)
 		j->fresh_window = j->window;
@@ -218,6 +266,8 @@ static bool step_all(struct judge *j, const struct window *w)
 			s->n_buckets ? s->factor + j->bucket * t->m->n : NULL, j->window,
 			&resolved);
 	}
+	for (size_t i = 0; i < j->r->n_statistics; i++)
+		j->log_e[j->r->n_measures + i] = gauge_step(&j->gauges[i], j->window, &resolved);
 	return before && !any_latched(j);
 }
 
@@ -278,31 +328,45 @@ static void finding_fill(
 		detectable_words(j, i, w->n, to);
 }
 
+static void gauge_finding(const struct judge *j, size_t i, bool judged, struct finding *to)
+{
+	const struct gauge *g = gauge_of(j, i);
+
+	*to = (struct finding){.name = g->s->name, .kind = MEASURE_STATISTIC, .judged = judged && g->s->judged};
+	gauge_fill(g, j->r, to);
+	to->log_e = j->log_e[i];
+	to->log_m = j->log_m[i];
+}
+
 static void findings_fill(struct judge *j, const struct window *w, bool judged, struct signal *to)
 {
-	size_t n = j->r->n_measures;
+	size_t n = j->n;
 
 	to->findings = mem_alloc((n + 1) * sizeof *to->findings);
 	to->n_findings = n;
-	for (size_t i = 0; i < n; i++)
-		finding_fill(j, j->order[i], w, judged, &to->findings[i], &to->schema);
-	schema_settle(&j->past, w, &to->schema);
 	to->since_us = TIME_NONE;
 	for (size_t i = 0; i < n; i++) {
-		const struct track *t = &j->tracks[i];
-		if (track_latched(t) && (to->since_us == TIME_NONE || t->latched_us < to->since_us))
-			to->since_us = t->latched_us;
+		size_t at = j->order[i];
+		if (gauge_of(j, at))
+			gauge_finding(j, at, judged, &to->findings[i]);
+		else
+			finding_fill(j, at, w, judged, &to->findings[i], &to->schema);
+		to->findings[i].latched = is_latched(j, at) && latched_us(j, at) < w->start_us;
+		to->findings[i].moved = is_latched(j, at) || j->moved[at];
+		if (is_latched(j, at) && (to->since_us == TIME_NONE || latched_us(j, at) < to->since_us))
+			to->since_us = latched_us(j, at);
 		if (to->findings[i].moved && to->findings[i].severity > to->severity)
 			to->severity = to->findings[i].severity;
 	}
+	schema_settle(&j->past, w, &to->schema);
 }
 
 static char *why_unjudged(const struct judge *j, const struct window *w)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < j->r->n_measures; i++)
-		any |= j->r->measures[i].judged;
+	for (size_t i = 0; i < j->n; i++)
+		any |= is_judged(j, i);
 	if (!any && j->r->inherited_from)
 		return mem_format("nothing of version %s can be judged by that of %s: it needs a reference of its own", j->r->version,
 			j->r->inherited_from);
@@ -351,13 +415,15 @@ void judge_window(struct judge *j, const struct window *w, struct signal *ret)
 	assert(w->width == j->r->width);
 	signal_begin(j, w, ret);
 	j->bucket = season_bucket(season, w->start_us, j->r->window_us, NULL);
-	memset(j->log_e, 0, j->r->n_measures * sizeof *j->log_e);
-	memset(j->moved, 0, j->r->n_measures * sizeof *j->moved);
+	memset(j->log_e, 0, j->n * sizeof *j->log_e);
+	memset(j->moved, 0, j->n * sizeof *j->moved);
+	for (size_t i = 0; i < j->r->n_statistics; i++)
+		gauge_see(&j->gauges[i], w->v);
 	if (judged)
 		resolved = step_all(j, w);
 	ret->log_m = weigh(j);
-	for (size_t i = 0; i < j->r->n_measures; i++)
-		j->log_m[i] = track_log_m(&j->tracks[i]); /* as judged: latching begins them anew */
+	for (size_t i = 0; i < j->n; i++)
+		j->log_m[i] = log_m_of(j, i); /* as judged: latching begins them anew */
 	if (judged && ret->log_m > j->log_budget)
 		ret->fresh = news(j, w, ret->log_m);
 	ret->alarm = any_latched(j);
@@ -369,7 +435,7 @@ void judge_window(struct judge *j, const struct window *w, struct signal *ret)
 
 void judge_pack(const struct judge *j, struct buf *to)
 {
-	pack_map(to, 6);
+	pack_map(to, 7);
 	pack_text(to, "oodd_judge");
 	pack_int(to, JUDGE_FORMAT);
 	pack_text(to, "reference");
@@ -384,11 +450,15 @@ void judge_pack(const struct judge *j, struct buf *to)
 		track_pack(&j->tracks[i], to);
 	pack_text(to, "schema");
 	schema_past_pack(&j->past, to);
+	pack_text(to, "gauges");
+	pack_array(to, j->r->n_statistics);
+	for (size_t i = 0; i < j->r->n_statistics; i++)
+		gauge_pack(&j->gauges[i], to);
 }
 
 static int judge_read(struct judge *j, const struct msgpack_object *o, struct error *e)
 {
-	const struct msgpack_object *tracks = unpack_field(o, "tracks");
+	const struct msgpack_object *tracks = unpack_field(o, "tracks"), *gauges = unpack_field(o, "gauges");
 	int64_t format;
 
 	if (!unpack_int(unpack_field(o, "oodd_judge"), 1, INT64_MAX, &format) ||
@@ -401,7 +471,7 @@ static int judge_read(struct judge *j, const struct msgpack_object *o, struct er
 	if (!unpack_int(unpack_field(o, "window"), 0, INT64_MAX - 1, &j->window) ||
 		!unpack_int(unpack_field(o, "fresh_window"), -1, INT64_MAX - SAME_CAUSE_WINDOWS,
 			&j->fresh_window) ||
-		unpack_length(tracks) != j->r->n_measures)
+		unpack_length(tracks) != j->r->n_measures || unpack_length(gauges) != j->r->n_statistics)
 		return error_set(e, -EINVAL,
 			"judge's state: a field is absent, of another type, or out of range");
 	for (size_t i = 0; i < j->r->n_measures; i++)
@@ -411,6 +481,9 @@ static int judge_read(struct judge *j, const struct msgpack_object *o, struct er
 	schema_past_done(&j->past);
 	if (!schema_past_read(unpack_field(o, "schema"), &j->past))
 		return error_set(e, -EINVAL, "judge's state: what is known of the schema does not fit");
+	for (size_t i = 0; i < j->r->n_statistics; i++)
+		if (!gauge_unpack(&j->gauges[i], unpack_item(gauges, i)))
+			return error_set(e, -EINVAL, "judge's state: window detector %s does not fit", j->r->statistics[i].name);
 	return 0;
 }
 
@@ -426,5 +499,7 @@ int judge_unpack(struct judge *j, const void *at, size_t n, struct error *e)
 	j->fresh_window = -1;
 	for (size_t i = 0; i < j->r->n_measures; i++)
 		track_reset(&j->tracks[i]);
+	for (size_t i = 0; i < j->r->n_statistics; i++)
+		gauge_reset(&j->gauges[i]);
 	return code;
 }

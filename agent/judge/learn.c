@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "judge/caution.h"
+#include "judge/gauge.h"
 #include "judge/learn.h"
 #include "judge/season.h"
 #include "stats/evidence.h"
@@ -227,6 +228,8 @@ void judge_learn(struct reference *r, const struct judge_options *options)
 		learn_anyway(r, &r->measures[i], &lessons[i], prior, options);
 		lesson_done(&lessons[i]);
 	}
+	for (size_t i = 0; i < r->n_statistics; i++)
+		gauge_learn(r, &r->statistics[i]);
 	free(lessons);
 	free(best);
 }
@@ -251,4 +254,6 @@ void learn_allow(struct reference *r, const struct reference_window *windows, si
 		m->n_effective = 1 / (1 / m->n_effective + 1 / drawn);
 		verdict_make(m);
 	}
+	for (size_t i = 0; i < r->n_statistics; i++)
+		gauge_allow(&r->statistics[i], n);
 }

@@ -82,6 +82,18 @@ static void half_open(struct half *h, const struct reference *r)
 	h->r.windows = mem_alloc((r->n_windows + 1) * sizeof *h->r.windows);
 }
 
+static void statistics_without(struct half *h, const struct reference *r)
+{
+	h->r.statistics = statistics_vary(r->statistics, r->n_statistics);
+	for (size_t i = 0; i < r->n_statistics; i++) {
+		struct statistic *s = &h->r.statistics[i];
+
+		for (size_t t = 0; t < h->n_held; t++)
+			for (size_t k = 0; k < s->n_base; k++)
+				s->base[k] -= h->held[t].v[s->first + k];
+	}
+}
+
 static void half_measures(struct half *h, const struct reference *r)
 {
 	h->n_held = r->n_windows - h->r.n_windows;
@@ -94,6 +106,7 @@ static void half_measures(struct half *h, const struct reference *r)
 		if (m->base)
 			m->base = base_without(m, h->held, h->n_held);
 	}
+	statistics_without(h, r);
 }
 
 static void half_make(struct half *h, const struct reference *r, uint64_t seed)
@@ -124,6 +137,7 @@ static void half_done(struct half *h)
 		free(h->r.measures[i].why);
 		free(h->r.measures[i].base);
 	}
+	statistics_vary_done(h->r.statistics, h->r.n_statistics);
 	free(h->r.season_why);
 	free(h->r.measures);
 	free(h->r.windows);
@@ -186,6 +200,8 @@ static size_t unjudged(const struct reference *r)
 
 	for (size_t i = 0; i < r->n_measures; i++)
 		n += !r->measures[i].judged;
+	for (size_t i = 0; i < r->n_statistics; i++)
+		n += !r->statistics[i].judged;
 	return n;
 }
 
@@ -195,7 +211,7 @@ void judge_selftest(const struct reference *r, const struct judge_options *optio
 	struct half h;
 
 	*ret = (struct judge_selftest){
-		.n_windows = n_windows, .n_measures = r->n_measures, .highest_log_m = -INFINITY};
+		.n_windows = n_windows, .n_measures = r->n_measures + r->n_statistics, .highest_log_m = -INFINITY};
 	half_make(&h, r, seed);
 	relearn(&h.r, r, options);
 	learn_allow(&h.r, h.held, h.n_held);
@@ -232,7 +248,7 @@ void judge_selftest_blocks(const struct reference *r, const struct judge_options
 	size_t n_blocks, struct judge_selftest *ret)
 {
 	*ret = (struct judge_selftest){.n_windows = r->n_windows,
-		.n_measures = r->n_measures,
+		.n_measures = r->n_measures + r->n_statistics,
 		.learned_from = r->n_windows,
 		.highest_log_m = -INFINITY};
 	for (size_t b = 0; b < n_blocks; b++) {

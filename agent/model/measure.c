@@ -10,7 +10,8 @@
 #include <string.h>
 
 const char *const measure_kind_words[] = {
-	"p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label", "fields", "metric"};
+	"p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label", "fields", "metric",
+	"statistic"};
 
 void measure_done(struct measure *m)
 {

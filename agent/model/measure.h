@@ -21,8 +21,10 @@ enum measure_kind {
 	MEASURE_METRIC,     /* an output metric: a number as MEASURE_NUMERIC, true and false as two words; see model/metric.h */
 };
 #define MEASURE_KINDS (MEASURE_METRIC + 1)
+/* What a window detector says: no bins, no struct measure, but a finding as of any measure (model/statistic.h). */
+#define MEASURE_STATISTIC ((enum measure_kind)MEASURE_KINDS)
 
-/* "p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label", "fields", "metric" */
+/* "p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label", "fields", "metric"; "statistic" */
 extern const char *const measure_kind_words[];
 
 #define MEASURE_NO_BIN SIZE_MAX

@@ -112,6 +112,9 @@ void reference_close(struct reference *r)
 	for (size_t i = 0; i < r->n_measures; i++)
 		measure_done(&r->measures[i]);
 	free(r->measures);
+	for (size_t i = 0; i < r->n_statistics; i++)
+		statistic_done(&r->statistics[i]);
+	free(r->statistics);
 	windows_done(r->windows, r->n_windows);
 	windows_done(r->others, r->n_others);
 	performance_done(&r->performance);

@@ -11,6 +11,7 @@
 #include "model/performance.h"
 #include "model/reference_odd.h"
 #include "model/season.h"
+#include "model/statistic.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -98,6 +99,8 @@ struct reference {
 	int64_t window_us;
 	struct measure *measures;
 	size_t n_measures;
+	struct statistic *statistics; /* their stretches stand behind the measures' */
+	size_t n_statistics;
 	size_t width;         /* of a window's vector */
 	struct reference_window *windows; /* of the null part, oldest first: as live windows will be, in every measure */
 	size_t n_windows;

@@ -209,6 +209,47 @@ static int measure_check(const struct measure *m, size_t first, struct error *e)
 	return texts_check(m->words, m->n_words, m->name, e);
 }
 
+static bool statistic_learned_fits(const struct statistic *s)
+{
+	double all[] = {s->ratio, s->excess, s->sd, s->memory};
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (!(isfinite(all[i]) && all[i] >= 0.0))
+			return false;
+	return isfinite(s->mean) && (!s->judged || (s->ratio > 0.0 && s->sd > 0.0 && s->memory >= 1.0));
+}
+
+static int statistic_check(const struct statistic *s, size_t first, struct error *e)
+{
+	if (!s->name || !s->plugin_version)
+		return NO("a window detector without a name or version");
+	for (size_t i = 0; i < s->n_options; i++)
+		if (!s->options[i].name || !isfinite(s->options[i].value))
+			return NO("window detector %s: option %zu", s->name, i + 1);
+	if (s->first != first || s->width == 0 || s->width > MOST_WIDTH)
+		return NO("window detector %s: a stretch of %zu at %zu, expected it at %zu", s->name, s->width, s->first, first);
+	if (!s->base || s->n_base != s->width + 1 || s->base[0] < 0 || s->base[0] > MOST_RECORDS)
+		return NO("window detector %s: the reference's own sums are not there", s->name);
+	return statistic_learned_fits(s) ? 0 : NO("window detector %s: what was learned about it is not in range", s->name);
+}
+
+/* Behind the measures, which end at *at; moves it to where they end. */
+static int statistics_check(const struct reference *r, size_t *at, struct error *e)
+{
+	if (r->n_statistics > STATISTIC_MOST)
+		return NO("%zu window detectors, at most %d", r->n_statistics, STATISTIC_MOST);
+	for (size_t i = 0; i < r->n_statistics; i++) {
+		int code = statistic_check(&r->statistics[i], *at, e);
+
+		if (code < 0)
+			return code;
+		*at += r->statistics[i].width + 1;
+		if (*at > MOST_WIDTH)
+			return NO("windows wider than %d", MOST_WIDTH);
+	}
+	return 0;
+}
+
 static int measures_check(const struct reference *r, struct error *e)
 {
 	size_t at = 0;
@@ -223,11 +264,10 @@ static int measures_check(const struct reference *r, struct error *e)
 		if (at > MOST_WIDTH)
 			return NO("windows wider than %d", MOST_WIDTH);
 	}
-	if (performance_check(&r->performance, at, r->n_classes, e) < 0)
+	if (statistics_check(r, &at, e) < 0 || performance_check(&r->performance, at, r->n_classes, e) < 0)
 		return -EINVAL;
 	at += r->performance.width;
-	return at == r->width ? 0
-			      : NO("windows of width %zu, but the measures take %zu", r->width, at);
+	return at == r->width ? 0 : NO("windows of width %zu, but what is counted takes %zu", r->width, at);
 }
 
 static bool counts_fit(const struct reference *r, const struct reference_window *w)
@@ -242,6 +282,9 @@ static bool counts_fit(const struct reference *r, const struct reference_window 
 			(w->v[m->sums + 1] < 0 || w->v[m->sums + 1] > w->n))
 			return false;
 	}
+	for (size_t k = 0; k < r->n_statistics; k++)
+		if (w->v[r->statistics[k].first] < 0 || w->v[r->statistics[k].first] > w->n)
+			return false;
 	return true;
 }
 

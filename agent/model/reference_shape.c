@@ -156,6 +156,27 @@ static const struct field performance_fields[] = {
 SHAPE(performance, performance);
 #undef OF
 
+#define OF statistic
+static const struct field statistic_fields[] = {
+	{"name", TEXT, AT(name), 0, 0, NULL},
+	{"version", TEXT, AT(plugin_version), 0, 0, NULL},
+	{"options", STRUCTS, AT(options), AT(n_options), 0, &option},
+	{"bytes", BYTES, AT(bytes), AT(n_bytes), 0, NULL},
+	{"first", SIZE, AT(first), 0, 0, NULL},
+	{"width", SIZE, AT(width), 0, 0, NULL},
+	{"base", INTEGERS, AT(base), AT(n_base), 0, NULL},
+	{"ratio", REAL, AT(ratio), 0, 0, NULL},
+	{"excess", REAL, AT(excess), 0, 0, NULL},
+	{"mean", REAL, AT(mean), 0, 0, NULL},
+	{"sd", REAL, AT(sd), 0, 0, NULL},
+	{"n_windows", SIZE, AT(n_windows), 0, 0, NULL},
+	{"memory", REAL, AT(memory), 0, 0, NULL},
+	{"judged", TRUTH, AT(judged), 0, 0, NULL},
+	{"why", TEXT, AT(why), 0, 0, NULL},
+};
+SHAPE(statistic, statistic);
+#undef OF
+
 #define OF reference
 static const struct field reference_fields[] = {
 	{"model", TEXT, AT(model), 0, 0, NULL},
@@ -185,6 +206,7 @@ static const struct field reference_fields[] = {
 	{"strict", TRUTH, AT(strict), 0, YOUNG, NULL},
 	{"window_us", INTEGER, AT(window_us), 0, 0, NULL},
 	{"measures", STRUCTS, AT(measures), AT(n_measures), 0, &measure},
+	{"statistics", STRUCTS, AT(statistics), AT(n_statistics), YOUNG, &statistic},
 	{"width", SIZE, AT(width), 0, 0, NULL},
 	{"windows", STRUCTS, AT(windows), AT(n_windows), 0, &window},
 	{"others", STRUCTS, AT(others), AT(n_others), 0, &window},

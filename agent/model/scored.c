@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -23,6 +24,10 @@ void scored_done(struct scored *s)
 	free(s->term);
 	free(s->sum_at);
 	free(s->unseen);
+	free(s->stretch_at);
+	free(s->stretch_n);
+	free(s->slot);
+	free(s->slots);
 	*s = (struct scored){0};
 }
 
@@ -58,4 +63,45 @@ void scored_unseen_add(struct scored *s, struct scored_unseen u)
 		s->unseen = mem_grow(s->unseen, s->room_unseen, sizeof *s->unseen);
 	}
 	s->unseen[s->n_unseen++] = u;
+}
+
+void scored_room_statistics(struct scored *s, size_t n_statistics)
+{
+	s->n_slots = 0;
+	s->n_statistics = n_statistics;
+	if (n_statistics == 0)
+		return;
+	if (s->room * n_statistics > s->room_statistics) {
+		s->room_statistics = s->room * n_statistics;
+		s->slot = mem_grow(s->slot, s->room_statistics, sizeof *s->slot);
+	}
+	s->stretch_at = mem_grow(s->stretch_at, n_statistics, sizeof *s->stretch_at);
+	s->stretch_n = mem_grow(s->stretch_n, n_statistics, sizeof *s->stretch_n);
+	memset(s->slot, 0xff, s->n * n_statistics * sizeof *s->slot); /* SCORED_NO_SLOT */
+}
+
+int64_t *scored_slot(struct scored *s, size_t width)
+{
+	if (s->n_slots + width > s->room_slots) {
+		s->room_slots = 2 * s->room_slots + width;
+		s->slots = mem_grow(s->slots, s->room_slots, sizeof *s->slots);
+	}
+	return memset(s->slots + s->n_slots, 0, width * sizeof *s->slots);
+}
+
+void scored_slot_take(struct scored *s, size_t row, size_t k, size_t width)
+{
+	s->slot[row * s->n_statistics + k] = s->n_slots;
+	s->n_slots += width;
+}
+
+void scored_slot_add(const struct scored *s, size_t row, size_t k, int64_t *to)
+{
+	size_t slot = s->slot[row * s->n_statistics + k];
+
+	if (slot == SCORED_NO_SLOT)
+		return;
+	to[0]++;
+	for (size_t i = 0; i < s->stretch_n[k]; i++)
+		to[1 + i] += s->slots[slot + i];
 }

@@ -34,11 +34,26 @@ struct scored {
 	uint32_t *sum_at;        /* n_sums: position in the window's vector of each sum (its count stands behind it) */
 	struct scored_unseen *unseen; /* by row, then measure */
 	size_t n_unseen, room_unseen;
+
+	/* What rows add to the stretches of window detectors: row i adds slots[slot[i x n_statistics + k] ...] to that of k. */
+	size_t n_statistics;
+	uint32_t *stretch_at, *stretch_n; /* n_statistics: position in the window's vector of its count; numbers behind it */
+	size_t *slot;            /* n x n_statistics: SCORED_NO_SLOT where a row adds nothing */
+	int64_t *slots;
+	size_t n_slots, room_slots, room_statistics; /* private */
 };
+#define SCORED_NO_SLOT SIZE_MAX
 
 void scored_init(struct scored *s);
 /* Set the sizes; what the tables held is gone. Zero-size tables are not NULL. */
 void scored_room(struct scored *s, size_t n, size_t n_detectors, size_t n_measures, size_t n_sums);
+/* The same for window detectors, after scored_room. Nothing when there are none. */
+void scored_room_statistics(struct scored *s, size_t n_statistics);
+/* The next free slot, `width` zeros; scored_slot_take gives it to a row's stretch k. */
+int64_t *scored_slot(struct scored *s, size_t width);
+void scored_slot_take(struct scored *s, size_t row, size_t k, size_t width);
+/* Add what row `row` adds to stretch k: `to` is the stretch itself, its count first. */
+void scored_slot_add(const struct scored *s, size_t row, size_t k, int64_t *to);
 void scored_done(struct scored *s);
 /* One more at the end of `unseen`. */
 void scored_unseen_add(struct scored *s, struct scored_unseen u);

@@ -37,7 +37,7 @@ static bool trial_open(struct trial *t, const struct oodd_detector *d)
 		detector_fit(d, t->options, t->n_options, &batches, 1, &t->bytes, &t->n_bytes, &e) ||
 		detector_open(d, t->options, t->n_options, t->bytes, t->n_bytes, &t->state, &e))
 		return trial_wrong(t, "%s", e.text);
-	int r = d->score(t->state, &t->rows->batch, t->scores, t->status);
+	int r = d->score ? d->score(t->state, &t->rows->batch, t->scores, t->status) : 0;
 	return r == 0 || trial_wrong(t, "score returned %d", r);
 }
 
@@ -52,6 +52,17 @@ static void trial_close(struct trial *t)
 	free(t->status);
 }
 
+static void checks_run(struct trial *t, const struct check *check, FILE *to)
+{
+	for (; check && check->name; check++) {
+		if (!check->applies(t))
+			continue;
+		say(to, "try", t->d->name, check->name, "");
+		bool passed = check->run(t);
+		say(to, passed ? "ok" : "FAILED", t->d->name, check->name, passed ? "" : t->why);
+	}
+}
+
 /* In the child: "try" before each check tells the parent what died, should it. */
 static void detector_try(const struct oodd_detector *d, FILE *to)
 {
@@ -61,13 +72,8 @@ static void detector_try(const struct oodd_detector *d, FILE *to)
 	say(to, "try", d->name, first, "");
 	bool good = trial_open(&t, d);
 	say(to, good ? "ok" : "FAILED", d->name, first, t.why);
-	for (const struct check *check = conform_checks; good && check->name; check++) {
-		if (!check->applies(&t))
-			continue;
-		say(to, "try", d->name, check->name, "");
-		bool passed = check->run(&t);
-		say(to, passed ? "ok" : "FAILED", d->name, check->name, passed ? "" : t.why);
-	}
+	checks_run(&t, good ? conform_checks : NULL, to);
+	checks_run(&t, good ? conform_window_checks : NULL, to);
 	trial_close(&t);
 }
 

@@ -67,11 +67,13 @@ static bool same_bits(float a, float b)
 	return memcmp(&a, &b, sizeof a) == 0;
 }
 
-/* Scores a batch into r; false with a sentence. */
+/* Scores a batch into r, adds it up; false with a sentence. */
 static bool score(struct trial *t, const void *state, const struct oodd_batch *b, struct result *r)
 {
-	int code = t->d->score(state, b, r->scores, r->status);
+	int code = t->d->score ? t->d->score(state, b, r->scores, r->status) : 0;
 
+	if (t->d->accumulate && !window_try(t, state, b))
+		return false;
 	if (code)
 		return trial_wrong(t, "score returned %d for %zu rows", code, b->n);
 	return result_guarded(r) || trial_wrong(t, "score wrote beyond its %zu rows", b->n);
@@ -135,7 +137,7 @@ static bool check_reopen(struct trial *t)
 		struct result r = result_make(CONFORM_TRY_ROWS);
 		bool good = detector_open(t->d, t->options, t->n_options, t->bytes, t->n_bytes, &state, &e) == 0 || trial_wrong(t, "%s", e.text);
 		good = good && score(t, state, &t->rows->batch, &r);
-		if (good && memcmp(r.scores, t->scores, CONFORM_TRY_ROWS * sizeof(float)) != 0)
+		if (good && t->d->score && memcmp(r.scores, t->scores, CONFORM_TRY_ROWS * sizeof(float)) != 0)
 			good = trial_wrong(t, "opened again, it gives other scores");
 		detector_close(t->d, state);
 		result_free(&r);
@@ -151,7 +153,7 @@ static bool check_needs(struct trial *t)
 	struct result r = result_make(CONFORM_TRY_ROWS);
 	bool good = score(t, t->state, &bare, &r);
 
-	if (good && memcmp(r.scores, t->scores, CONFORM_TRY_ROWS * sizeof(float)) != 0)
+	if (good && t->d->score && memcmp(r.scores, t->scores, CONFORM_TRY_ROWS * sizeof(float)) != 0)
 		good = trial_wrong(t, "without what it does not need it gives other scores");
 	result_free(&r);
 	return good;
@@ -328,7 +330,7 @@ static void garbled_try(struct trial *t, const void *bytes, size_t n)
 	if (detector_open(t->d, t->options, t->n_options, exact, n, &state, &e) == 0) {
 		struct oodd_batch few = t->rows->batch;
 		few.n = 20;
-		t->d->score(state, &few, r.scores, r.status);
+		score(t, state, &few, &r);
 		struct oodd_reason reasons[4];
 		if (t->d->explain)
 			t->d->explain(state, &few, 3, reasons, 4);
@@ -487,6 +489,11 @@ static bool always(const struct trial *t)
 	return true;
 }
 
+static bool scores(const struct trial *t)
+{
+	return t->d->score != NULL;
+}
+
 static bool learns(const struct trial *t)
 {
 	return t->n_bytes > 0;
@@ -508,15 +515,15 @@ static bool has_options(const struct trial *t)
 }
 
 const struct check conform_checks[] = {
-	{"complete rows are scored", always, check_complete_rows},
+	{"complete rows are scored", scores, check_complete_rows},
 	{"an empty batch", always, check_empty},
-	{"a row's bits depend on no neighbour, number or position", always, check_neighbours},
-	{"rows that are not finite", always, check_odd_neighbours},
-	{"a batch of 100000 rows", always, check_large},
+	{"a row's bits depend on no neighbour, number or position", scores, check_neighbours},
+	{"rows that are not finite", scores, check_odd_neighbours},
+	{"a batch of 100000 rows", scores, check_large},
 	{"nothing but what it needs", always, check_needs},
-	{"batches are only read", always, check_borrowed},
-	{"another width is refused", always, check_width},
-	{"four threads on one state", always, check_threads},
+	{"batches are only read", scores, check_borrowed},
+	{"another width is refused", scores, check_width},
+	{"four threads on one state", scores, check_threads},
 	{"opened and closed again and again", always, check_reopen},
 	{"fitted twice, the same bytes", learns, check_refit},
 	{"fitted on next to nothing", learns, check_few_rows},

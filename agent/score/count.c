@@ -30,6 +30,8 @@ void scored_count(const struct scored *s, size_t row, struct window *w)
 			ends[0] = term[k] < ends[0] ? term[k] : ends[0];
 			ends[1] = term[k] > ends[1] ? term[k] : ends[1];
 		}
+	for (size_t k = 0; k < s->n_statistics; k++)
+		scored_slot_add(s, row, k, w->v + s->stretch_at[k]);
 }
 
 /* `number`: 32 bytes for one made into text. */

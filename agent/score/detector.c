@@ -43,6 +43,11 @@ void detector_detach(struct detector *d)
 
 uint32_t detector_lacks(const struct oodd_detector *d, const struct oodd_batch *b)
 {
+	return detector_needs_lacking(d->needs, b);
+}
+
+uint32_t detector_needs_lacking(uint32_t needs, const struct oodd_batch *b)
+{
 	uint32_t has = 0;
 
 	has |= b->logits.at ? OODD_NEEDS_LOGITS : 0u;
@@ -50,7 +55,7 @@ uint32_t detector_lacks(const struct oodd_detector *d, const struct oodd_batch *
 	has |= b->embedding.at ? OODD_NEEDS_EMBEDDING : 0u;
 	has |= b->predicted ? OODD_NEEDS_PREDICTED : 0u;
 	has |= b->n_numeric + b->n_category > 0 ? OODD_NEEDS_FEATURES : 0u;
-	return d->needs & ~has;
+	return needs & ~has;
 }
 
 /* A row without a vector is all NaN, so its first value tells. */

@@ -25,6 +25,7 @@ void detector_detach(struct detector *d); /* accepts one that was never attached
 /* Can the detector work on this batch at all? 0, or the needs (enum oodd_needs) that the batch does
  * not meet. */
 uint32_t detector_lacks(const struct oodd_detector *d, const struct oodd_batch *b);
+uint32_t detector_needs_lacking(uint32_t needs, const struct oodd_batch *b);
 /* n scores, NaN where a row could not be scored: something it needs is missing, the detector said
  * so, or what it gave is not finite. `status` is scratch of n bytes. Negative errno when the
  * detector failed: then all are NaN. */

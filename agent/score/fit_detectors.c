@@ -4,6 +4,7 @@
 #include "score/fit_work.h"
 
 #include "base/mem.h"
+#include "score/statistic.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -123,6 +124,29 @@ static void lesson_close(struct lesson *l)
 	free(l->lent);
 }
 
+/* Append the fitted window detector to the reference, its door open: how wide it is, it alone can say. */
+static int statistic_learn(struct work *w, const struct lesson *l, const struct oodd_detector *plugin,
+	const struct fit_detector *by, struct error *e)
+{
+	struct statistic s = {.name = mem_copy_text(plugin->name), .plugin_version = mem_copy_text(plugin->version)};
+	struct reference *r = w->r;
+	int code = detector_options(plugin, by->options, by->n_options, &s.options, &s.n_options, e);
+
+	if (code == 0 && r->n_statistics == STATISTIC_MOST)
+		code = error_set(e, -EINVAL, "more than %d window detectors", STATISTIC_MOST);
+	if (code == 0)
+		code = detector_fit(plugin, s.options, s.n_options, l->lent, l->n, &s.bytes, &s.n_bytes, e);
+	if (code == 0)
+		code = statistic_attach(&s, w->f->plugins, e);
+	if (code < 0) {
+		statistic_done(&s);
+		return code;
+	}
+	r->statistics = mem_grow(r->statistics, r->n_statistics + 1, sizeof s);
+	r->statistics[r->n_statistics++] = s;
+	return 0;
+}
+
 /* Append the fitted detector to the reference. */
 static int detector_learn(
 	struct work *w, const struct lesson *l, const struct fit_detector *by, struct error *e)
@@ -141,6 +165,9 @@ static int detector_learn(
 		return error_set(e, -EINVAL,
 			"detector %s needs %s, which the log of %s does not hold", by->name, unmet,
 			w->r->model);
+	code = plugin->accumulate ? statistic_learn(w, l, plugin, by, e) : 0;
+	if (code < 0 || !plugin->score)
+		return code;
 	code = detector_options(plugin, by->options, by->n_options, &d.options, &d.n_options, e);
 	if (code == 0)
 		code = detector_fit(
@@ -209,10 +236,11 @@ static int detectors_learn(struct work *w, struct error *e)
 	if (w->f->o.no_detectors)
 		return 0;
 	lesson_open(w, &l);
-	if (w->f->o.n_detectors > 0)
-		code = detectors_asked(w, &l, e);
-	else
+	code = detectors_asked(w, &l, e);
+	if (code == 0 && w->r->n_detectors == 0) {
+		w->standard = true;
 		detectors_standard(w, &l);
+	}
 	lesson_close(&l);
 	return code;
 }
@@ -280,13 +308,13 @@ static int work_run(struct work *w, struct error *e)
 	if (code < 0)
 		return code;
 	held_open(w, IN_CAL_A, &w->held[IN_CAL_A]);
-	if (w->f->o.n_detectors == 0)
+	if (w->standard)
 		detectors_thin_alike(w);
 	detectors_mute(w);
 	detectors_calibrate(w);
 	w->calibration = calibration_open(w->r);
 	detectors_weigh(w);
-	if (w->f->o.n_detectors == 0)
+	if (w->standard)
 		detectors_thin_light(w);
 	held_open(w, IN_CAL_B, &w->held[IN_CAL_B]);
 	detectors_hold_out(w);

@@ -398,6 +398,19 @@ static bool some_detector_counts(const struct reference *r)
 	return false;
 }
 
+/* Behind the measures. */
+static void stretches_place(struct reference *r)
+{
+	for (size_t i = 0; i < r->n_statistics; i++) {
+		struct statistic *s = &r->statistics[i];
+
+		s->first = r->width;
+		s->n_base = s->width + 1;
+		s->base = mem_zero(s->n_base, sizeof *s->base);
+		r->width += s->n_base;
+	}
+}
+
 void fit_measures(struct fit *f)
 {
 	const struct reference *r = f->r;
@@ -418,4 +431,5 @@ void fit_measures(struct fit *f)
 		category_measure(f, &r->category[i]);
 	metric_measures(f, &metrics->metrics);
 	batch_close(metrics);
+	stretches_place(f->r);
 }

@@ -103,6 +103,16 @@ static void text_season(const struct reference *r, struct buf *to)
 	buf_format(to, "%s%s\n", r->season_why ? ": " : "", r->season_why ? r->season_why : "");
 }
 
+static void text_statistics(const struct reference *r, struct buf *to)
+{
+	for (size_t i = 0; i < r->n_statistics; i++) {
+		const struct statistic *s = &r->statistics[i];
+
+		buf_format(to, "  %-24s %-10s %4zu sums%s%s\n", s->name, measure_kind_words[MEASURE_STATISTIC], s->width,
+			s->why ? "  not judged: " : "", s->why ? s->why : "");
+	}
+}
+
 static void text_measures(const struct reference *r, struct buf *to)
 {
 	buf_format(to, "\nmeasures   %zu in a window of %zu numbers (%zu bytes)\n", r->n_measures,
@@ -114,6 +124,7 @@ static void text_measures(const struct reference *r, struct buf *to)
 			measure_kind_words[m->kind], m->n, m->why ? "  not judged: " : "",
 			m->why ? m->why : "");
 	}
+	text_statistics(r, to);
 }
 
 void fit_summary_text(const struct reference *r, const struct fit_notes *notes, struct buf *to)
@@ -215,6 +226,21 @@ static void json_measures(const struct reference *r, struct buf *to)
 	}
 }
 
+static void json_statistics(const struct reference *r, struct buf *to)
+{
+	for (size_t i = 0; i < r->n_statistics; i++) {
+		const struct statistic *s = &r->statistics[i];
+
+		buf_text(to, i > 0 ? ",{" : "{");
+		json_text("name", s->name, to);
+		json_integer("sums", (int64_t)s->width, to);
+		json_integer("windows", (int64_t)s->n_windows, to);
+		buf_text(to, s->judged ? ",\"judged\":true," : ",\"judged\":false,");
+		json_text("why", s->why, to);
+		buf_text(to, "}");
+	}
+}
+
 void fit_summary_json(const struct reference *r, const struct fit_notes *notes, struct buf *to)
 {
 	buf_text(to, "{");
@@ -223,6 +249,8 @@ void fit_summary_json(const struct reference *r, const struct fit_notes *notes, 
 	json_detectors(r, to);
 	buf_text(to, "],\"measures\":[");
 	json_measures(r, to);
+	buf_text(to, "],\"window_detectors\":[");
+	json_statistics(r, to);
 	buf_text(to, "]");
 	performance_json(&r->performance, notes->n_labels, to);
 	buf_text(to, ",\"notes\":[");

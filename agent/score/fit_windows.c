@@ -89,6 +89,9 @@ static void base_count(struct gather *g, enum part part)
 				(r->measures[k].kind != MEASURE_P_VALUE || part == IN_NULL))
 				r->measures[k].base[bin - r->measures[k].first]++;
 		}
+	for (size_t row = 0; row < g->scored.n; row++)
+		for (size_t k = 0; k < r->n_statistics; k++)
+			scored_slot_add(&g->scored, row, k, r->statistics[k].base);
 }
 
 static void flags_count(struct gather *g, enum part part)

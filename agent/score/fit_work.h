@@ -89,6 +89,7 @@ struct work {
 	struct detector *detectors;
 	struct calibration *calibration; /* once the detectors' tables stand */
 	struct held held[PARTS];         /* cal-A and cal-B */
+	bool standard; /* nobody chose detectors of records */
 };
 
 /* fit_thin.c: of a set that nobody chose, what ranks records as another does, and what weighs next to nothing; by cal-A */

@@ -215,8 +215,10 @@ static int detector_check(const char *path, const struct oodd_detector *d, struc
 	if (!name_is_good(d->name, "_-"))
 		return error_set(e, -EINVAL, "plugin %s: a detector's name, \"%.60s\", is not made of lower case letters, digits, _ and -",
 			path, d->name ? d->name : "");
-	if (!d->score)
+	if (!d->score && !d->accumulate)
 		return error_set(e, -EINVAL, "plugin %s: detector %s has no score function", path, d->name);
+	if (!!d->accumulate != !!d->compare || !!d->accumulate != !!d->width)
+		return error_set(e, -EINVAL, "plugin %s: detector %s has some of width, accumulate and compare, and not all", path, d->name);
 	if (!d->version || !*d->version || !d->summary || !*d->summary)
 		return error_set(e, -EINVAL, "plugin %s: detector %s has no version or no summary", path, d->name);
 	if (d->fit && !d->open)

@@ -341,7 +341,8 @@ void route_run(const struct route *t, const struct batch *b, struct routed *to)
 		.category = to->categories,
 		.n_numeric = r->n_numeric,
 		.n_category = r->n_category,
-		.n_classes = (int32_t)r->n_classes};
+		.n_classes = (int32_t)r->n_classes,
+		.hash = b->hash};
 	features_route(t, b, to);
 	strange_find(t, b, to);
 	vectors_route(r, b, to);

@@ -9,6 +9,7 @@
 #include "score/calibrate.h"
 #include "score/detector.h"
 #include "score/performance.h"
+#include "score/statistic.h"
 
 #include <errno.h>
 #include <math.h>
@@ -519,4 +520,6 @@ void scorer_run(const struct scorer *s, struct scorer_space *space, const struct
 	rows_score(s, space, b, to);
 	rows_count(s, space, b, to);
 	rows_fault(s, to);
+	scored_room_statistics(to, s->r->n_statistics);
+	statistics_run(s->r, &space->routed.batch, to);
 }

@@ -46,11 +46,21 @@ struct oodd_batch {
 	size_t n_numeric, n_category;
 	int32_t n_classes;         /* 0 when unknown */
 	int32_t logits_normalised; /* 1: the log held probabilities, the logits are their logarithms */
+	const uint64_t *hash;      /* n hashes of the records themselves; NULL when not known. Read it through oodd_sampled */
 };
 
 static inline const float *oodd_row(struct oodd_matrix m, size_t row)
 {
 	return m.at + row * m.width;
+}
+
+/* Does the row belong to a sample of that share of all records? It is the record's own hash that says so: the same on every
+ * host, in every batch. Without hashes every row does. */
+static inline int oodd_sampled(const struct oodd_batch *batch, size_t row, double share)
+{
+	if (batch->size < offsetof(struct oodd_batch, hash) + sizeof batch->hash || !batch->hash)
+		return 1;
+	return (double)(batch->hash[row] >> 11) < share * 9007199254740992.0;
 }
 
 #ifdef __cplusplus

@@ -4,6 +4,9 @@
  * small family. A detector gives each row a score, HIGHER IS ODDER, and the host does the rest: calibration to p-values,
  * fusion, windows, evidence, alerts. plugins/README.md writes one in 30 lines; `oodd plugin test FILE.so` checks it.
  *
+ * A window detector looks at many rows together instead: it adds each to a vector of integers, and says how far the vector of
+ * a window is from the reference's. The host adds, stores and merges such vectors, and learns how far windows naturally are.
+ *
  * Promises of the host: batches are columnar, lent, read-only; the shapes were checked; `score` may be called from several
  * threads at once on one state, hence the const; `fit`, `open` and `close` are called from one thread. A row's score must
  * not depend on its neighbours in the batch, bit for bit (BLAS does not promise that: see plugins/algebra).
@@ -79,6 +82,27 @@ struct oodd_reason {
 	double weight; /* share of the score unless the kind says otherwise; finite */
 };
 
+/* What of a window is not as in the reference: one class, feature or dimension. */
+struct oodd_shift {
+	int32_t kind;  /* enum oodd_reason_kind, but ROW */
+	int64_t index;
+	double before, after; /* in the reference and in the window, in one unit (a share, a mean); finite */
+};
+
+/* What `compare` says. Handed over by the host: it never grows while OODD_ABI is 1. */
+#define OODD_MOST_SHIFTS 8
+struct oodd_comparison {
+	double statistic; /* how far apart: finite, >= 0 */
+	double expected;  /* what it is on average when records are drawn one by one from the reference, so the law in 1/n + 1/m
+			   * is here: finite, > 0 (or both are 0: nothing to compare). The host divides by it, and learns how
+			   * far such quotients are from 1 */
+	double effect;    /* how large the shift is, less what chance gives, on the scale of PSI (.1 is moderate, .25 large): finite, >= 0 */
+	size_t n_shifts;  /* the largest first */
+	struct oodd_shift shifts[OODD_MOST_SHIFTS];
+};
+
+#define OODD_MOST_TERM (INT64_C(1) << 40) /* that one row may add to one place of a vector, up or down */
+
 /* What is fixed about a detector. Fields are only ever appended: a host takes min(size, its own) bytes. */
 struct oodd_detector {
 	const char *name;    /* lower case, unique in the host: "energy" */
@@ -95,7 +119,7 @@ struct oodd_detector {
 	 * come from a file: check them. NULL: no state, score gets NULL. */
 	int (*open)(const struct oodd_host *host, const void *bytes, size_t n, void **ret_state);
 	void (*close)(void *state); /* accepts NULL */
-	/* Required. scores and status: batch->n each, status set to OODD_ROW_SCORED or, where the host already knows,
+	/* Required, but of a window detector. scores and status: batch->n each, status set to OODD_ROW_SCORED or, where the host already knows,
 	 * OODD_ROW_UNSCORED. Set status[i] = OODD_ROW_UNSCORED for a row that cannot be scored; the score of any other is finite.
 	 * The width of the batch is that of the fit, or return -EINVAL. batch->n may be 0. */
 	int (*score)(const void *state, const struct oodd_batch *batch, float *scores, uint8_t *status);
@@ -105,6 +129,18 @@ struct oodd_detector {
 	/* Which rows of the fit data `explain` may name with OODD_REASON_ROW, rising: up to n of them into `rows`. Returns how many there
 	 * are, or negative errno. The host keeps the ids of those. NULL when it names none, or the host is to keep none. */
 	int64_t (*rows)(const void *state, int64_t *rows, size_t n);
+
+	/* A window detector has the following three, and `score` only if it scores rows as well. A vector is `width` integers,
+	 * sums of what rows add: fixed point, whose scale the state gives, so that addition is exact and its order cannot matter.
+	 * Two vectors that are added are the vector of both windows. */
+	size_t (*width)(const void *state); /* > 0; a function of the state alone */
+	/* Add rows [from, to) of the batch. What a row adds depends on the row alone, bit for bit; one that lacks something, is not
+	 * finite, or is not sampled, adds nothing. Returns how many rows were added, or negative errno (then nothing was). */
+	int (*accumulate)(const void *state, const struct oodd_batch *batch, size_t from, size_t to, int64_t *vector);
+	/* Sums over n_reference and n_window rows (each > 0). Vectors come from files: any value may be in them. 0, or negative
+	 * errno where they cannot be compared. */
+	int (*compare)(const void *state, const int64_t *reference, int64_t n_reference, const int64_t *window, int64_t n_window,
+		struct oodd_comparison *ret);
 };
 
 /* What a shared object exports, as a constant named oodd_plugin: write OODD_PLUGIN(detectors...) at the end of the file. */
