@@ -9,11 +9,13 @@
 #include "judge/caution.h"
 #include "stats/divergence.h"
 #include "stats/evidence.h"
+#include "stats/special.h"
 
 #define FIXED_POINT 0x1p20 /* of window sums, see model/measure.h */
 /* Bins that a change names, and how much of what the first says each must. */
 #define BINS_TOLD 3
 #define BIN_TELLS .25
+#define BLOCK 64
 #define ORDERED_MOST (MEASURE_MOST_EDGES + 3)
 
 /* PSI from which a shift is this bad. */
@@ -28,16 +30,50 @@ int effect_severity(double psi, double smallest_effect)
 	return severity;
 }
 
-/* PSI of shares with as many records added to the reference's own as it has bins: an empty bin is
- * then no disaster. */
-static double steady_psi(const struct measure *m, const double *q, double n)
-{
-	double prior = (double)m->n, sum = 0;
+/* The bins that say most about a change, first the most. */
+struct telling {
+	size_t n, bin[BINS_TOLD];
+	double says[BINS_TOLD];
+};
 
-	for (size_t i = 0; i < m->n; i++) {
-		double after = (n * q[i] + prior * m->mean[i]) / (n + prior);
-		sum += (after - m->mean[i]) * log(after / m->mean[i]);
+static void telling_add(struct telling *t, size_t bin, double says)
+{
+	size_t at = t->n;
+
+	if (at == BINS_TOLD && says <= t->says[at - 1])
+		return;
+	at = at < BINS_TOLD ? t->n++ : at - 1;
+	for (; at > 0 && t->says[at - 1] < says; at--) {
+		t->bin[at] = t->bin[at - 1];
+		t->says[at] = t->says[at - 1];
 	}
+	t->bin[at] = bin;
+	t->says[at] = says;
+}
+
+/* PSI of shares with as many records added to the reference's own as it has bins: an empty bin is
+ * then no disaster. What a bin says is its part of it. */
+static double steady_psi(const struct measure *m, const double *q, double n, struct telling *telling)
+{
+	double prior = (double)m->n, sum = 0, after[BLOCK], says[BLOCK];
+
+	for (size_t from = 0; from < m->n; from += BLOCK) {
+		const double *mean = m->mean + from;
+		size_t k = m->n - from < BLOCK ? m->n - from : BLOCK;
+		for (size_t i = 0; i < k; i++) {
+			after[i] = (n * q[from + i] + prior * mean[i]) / (n + prior);
+			says[i] = after[i] / mean[i];
+		}
+		special_logs(says, k, says);
+		for (size_t i = 0; i < k; i++) {
+			says[i] *= after[i] - mean[i];
+			sum += says[i];
+			telling_add(telling, from + i, says[i]);
+		}
+	}
+	/* Two numbers of fields say the same thing twice. */
+	while (telling->n > 1 && (measure_counts_fields(m) || telling->says[telling->n - 1] < BIN_TELLS * telling->says[0]))
+		telling->n--;
 	return sum;
 }
 
@@ -113,41 +149,29 @@ static void fill_sizes(
 		to->w1 = fmax(to->w1, fabs(after - m->centre) / m->scale);
 }
 
-/* How much a bin's share says about the change: its part of PSI, with as many records added as there are bins. */
-static double bin_says(const struct measure *m, size_t bin, const double *q, double n)
-{
-	double prior = (double)m->n, after = (n * q[bin] + prior * m->mean[bin]) / (n + prior);
-
-	return (after - m->mean[bin]) * log(after / m->mean[bin]);
-}
-
-/* The bins that say most, first the most, each at least a quarter of it. Returns how many. */
-static size_t telling_bins(const struct measure *m, const double *q, double n, size_t to[BINS_TOLD])
-{
-	size_t told = 0;
-
-	/* Two numbers of fields say the same thing twice. */
-	for (size_t i = 0; i < m->n; i++) {
-		size_t at = told < BINS_TOLD ? told++ : BINS_TOLD;
-
-		for (; at > 0 && bin_says(m, to[at - 1], q, n) < bin_says(m, i, q, n); at--)
-			if (at < BINS_TOLD)
-				to[at] = to[at - 1];
-		if (at < BINS_TOLD)
-			to[at] = i;
-	}
-	while (told > 1 && (measure_counts_fields(m) || bin_says(m, to[told - 1], q, n) < BIN_TELLS * bin_says(m, to[0], q, n)))
-		told--;
-	return told;
-}
-
-/* "0.02 %", "1.0 %", "23 %". */
+/* "0.02 %", "1.0 %", "23 %". Two for each measure of each window: all but the smallest without printf. */
 static const char *percent(double share, char *to, size_t n)
 {
 	double x = 100 * share;
+	long tenths = lrint(10 * x);
+	char *at = to + n;
 
-	snprintf(to, n, x >= 9.95 ? "%.0f %%" : x >= .095 || x == 0 ? "%.1f %%" : "%.2g %%", x);
-	return to;
+	if ((x != 0 && x < .095) || !(x < 1000)) {
+		snprintf(to, n, x < .095 ? "%.2g %%" : "%.0f %%", x);
+		return to;
+	}
+	*--at = '\0';
+	*--at = '%';
+	*--at = ' ';
+	if (x < 9.95) {
+		*--at = (char)('0' + tenths % 10);
+		*--at = '.';
+		*--at = (char)('0' + tenths / 10);
+		return at;
+	}
+	for (long whole = lrint(x); whole; whole /= 10)
+		*--at = (char)('0' + whole % 10);
+	return at;
 }
 
 static void p_value_words(const struct measure *m, const double *q, struct finding *to)
@@ -180,16 +204,16 @@ static void bin_words(const struct measure *m, size_t bin, const double *q, char
 }
 
 /* True when it is the mean of a number that is told. */
-static bool words(const struct measure *m, double centre, const int64_t *v, const double *q, double n,
-	struct finding *to)
+static bool words(const struct measure *m, double centre, const int64_t *v, const double *q,
+	const struct telling *told, struct finding *to)
 {
-	size_t told[BINS_TOLD] = {0}, n_told = telling_bins(m, q, n, told), bin = told[0];
+	size_t bin = told->bin[0];
 	double after = mean_after(m, v);
 	char share[260];
 
-	for (size_t i = 0, used = 0; i < n_told && used < sizeof share - 100; i++) {
+	for (size_t i = 0, used = 0; i < told->n && used < sizeof share - 100; i++) {
 		used += (size_t)snprintf(share + used, sizeof share - used, "%s", i ? ", " : "");
-		bin_words(m, told[i], q, share + used, sizeof share - used);
+		bin_words(m, told->bin[i], q, share + used, sizeof share - used);
 		used += strlen(share + used);
 	}
 	if ((m->kind == MEASURE_NUMERIC || m->kind == MEASURE_METRIC) && !isnan(after) && bin != m->missing &&
@@ -211,14 +235,15 @@ static void when_words(const char *when, bool share, struct finding *to)
 {
 	size_t n = strlen(to->change);
 	char number[32];
+	const char *usual = number;
 
 	if (!when[0])
 		return;
 	if (share)
-		percent(to->before, number, sizeof number);
+		usual = percent(to->before, number, sizeof number);
 	else
 		snprintf(number, sizeof number, "%.4g", to->before);
-	snprintf(to->change + n, sizeof to->change - n, ", normal for %s: %s", when, number);
+	snprintf(to->change + n, sizeof to->change - n, ", normal for %s: %s", when, usual);
 }
 
 double effect_fill(const struct measure *m, double centre, const char *when, const int64_t *v,
@@ -226,17 +251,20 @@ double effect_fill(const struct measure *m, double centre, const char *when, con
 {
 	double n = (double)divergence_shares(v + m->first, m->n, q);
 	bool mean = false;
+	double psi;
+	struct telling told = {0};
 
 	to->psi = to->ks = to->w1 = to->js = to->before = to->after = NAN;
 	if (n == 0 || !m->mean)
 		return 0;
 	fill_sizes(m, v, q, to);
+	psi = steady_psi(m, q, n, &told);
 	if (m->kind == MEASURE_P_VALUE)
 		p_value_words(m, q, to);
 	else
-		mean = words(m, centre, v, q, n, to);
+		mean = words(m, centre, v, q, &told, to);
 	when_words(when, !mean, to);
-	return fmax(0, steady_psi(m, q, n) - chance_psi(m, n));
+	return fmax(0, psi - chance_psi(m, n));
 }
 
 /* The bin to fill: small p-values, else one that holds a fair share. */

@@ -144,6 +144,7 @@ static void add_general(struct null *null, const struct measure *m)
 		struct alternative *a = add(null, .1);
 		a->kind = ALTERNATIVE_LOOSE;
 		a->kappa = loose[i];
+		a->log_gammas = mem_alloc(m->n * sizeof *a->log_gammas);
 	}
 	for (size_t i = 0; i < TRACK_RECENTS; i++) {
 		struct alternative *a = add(null, .2);
@@ -164,12 +165,24 @@ static void weights_even(struct null *null)
 		null->alternatives[i].weight /= sum;
 }
 
+/* What depends on the mean alone, for all windows of a bucket. */
+static void gammas_make(struct null *null, size_t k)
+{
+	evidence_log_gammas(null->kappa, null->mean, k, null->log_gammas);
+	for (size_t i = 0; i < null->n_alternatives; i++) {
+		struct alternative *a = &null->alternatives[i];
+		if (a->kind == ALTERNATIVE_LOOSE)
+			evidence_log_gammas(a->kappa, null->mean, k, a->log_gammas);
+	}
+}
+
 void null_make(struct null *null, const struct measure *m, const double *mean, double kappa,
 	double tolerance, double fixed_radius)
 {
 	*null = (struct null){.kappa = kappa, .tolerance = tolerance, .fixed_radius = fixed_radius};
-	null->mean = mem_alloc(2 * m->n * sizeof *null->mean);
+	null->mean = mem_alloc(3 * m->n * sizeof *null->mean);
 	null->own = null->mean + m->n;
+	null->log_gammas = null->own + m->n;
 	memcpy(null->mean, mean, m->n * sizeof *mean);
 	memcpy(null->own, mean, m->n * sizeof *mean);
 	if (m->kind == MEASURE_P_VALUE)
@@ -179,6 +192,7 @@ void null_make(struct null *null, const struct measure *m, const double *mean, d
 	else
 		add_general(null, m);
 	weights_even(null);
+	gammas_make(null, m->n);
 }
 
 void null_season(double *x, const double *factor, size_t k)
@@ -193,17 +207,23 @@ void null_season(double *x, const double *factor, size_t k)
 
 void null_shift(struct null *null, const struct measure *m, const double *factor)
 {
+	if (factor == null->factor)
+		return;
+	null->factor = factor;
 	memcpy(null->mean, null->own, m->n * sizeof *null->mean);
 	null_season(null->mean, factor, m->n);
 	for (size_t i = 0; i < null->n_alternatives; i++)
 		if (null->alternatives[i].kind == ALTERNATIVE_BIN)
 			bin_make(null, &null->alternatives[i]);
+	gammas_make(null, m->n);
 }
 
 void null_done(struct null *null)
 {
-	for (size_t i = 0; i < null->n_alternatives; i++)
+	for (size_t i = 0; i < null->n_alternatives; i++) {
 		free(null->alternatives[i].mean);
+		free(null->alternatives[i].log_gammas);
+	}
 	free(null->mean);
 	*null = (struct null){0};
 }
@@ -236,9 +256,9 @@ double null_shares(const double *counts, const double *toward, size_t k, double 
 	for (size_t i = 0; i < k; i++)
 		all += counts[i];
 	for (size_t i = 0; i < k; i++) {
-		double off = counts[i] - all * toward[i];
-		chi2 += off * off / (all * toward[i] + 1);
-		moved += all * toward[i] * (1 - toward[i]) / (all * toward[i] + 1);
+		double usual = all * toward[i], off = counts[i] - usual, each = 1 / (usual + 1);
+		chi2 += off * off * each;
+		moved += usual * (1 - toward[i]) * each;
 	}
 	/* James & Stein: as far as more than chance has moved them. */
 	moved = chi2 > moved ? 1 - moved / chi2 : 0;
@@ -268,7 +288,7 @@ double null_evidence(
 
 	switch (a->kind) {
 	case ALTERNATIVE_LOOSE:
-		return evidence_dm(a->kappa, null->mean, seen->n, k) - seen->best;
+		return evidence_dm_again(a->kappa, null->mean, a->log_gammas, seen->n, k) - seen->best;
 	case ALTERNATIVE_RECENT:
 		if (seen->moved[a->which] == 0 ||
 			evidence_nearest(
@@ -279,7 +299,7 @@ double null_evidence(
 		return bin_evidence(null->kappa, a, seen->n, seen->all, seen->worth);
 	case ALTERNATIVE_TILT:
 		mix(seen->normal, a->mean, a->share, k, work);
-		return evidence_ratio(seen->kappa, work, seen->normal, seen->n, k);
+		return evidence_dm(seen->kappa, work, seen->n, k) - seen->normal_log;
 	}
 	return 0;
 }

@@ -11,7 +11,7 @@ extern const double recent_rates[TRACK_RECENTS];
 /* mean is copied. */
 void null_make(struct null *null, const struct measure *m, const double *mean, double kappa,
 	double tolerance, double fixed_radius);
-/* The mean as it is in a season's bucket: the null's own times `factor` (k of them). */
+/* The mean as it is in a season's bucket: the null's own times `factor` (k of them, which stay as they are while the null lives). */
 void null_shift(struct null *null, const struct measure *m, const double *factor);
 /* x times factor, summing to 1 again. */
 void null_season(double *x, const double *factor, size_t k);
@@ -37,6 +37,7 @@ struct seen {
 			 records, at most */
 	const double *normal; /* TILT: null_predict ... */
 	double kappa;         /* ... and its kappa */
+	double normal_log; /* log probability of the window by these */
 	double best;          /* highest log probability that a mean of the null is known to give it; for
 			 LOOSE */
 	double *recent[TRACK_RECENTS]; /* shares of the memories ... */

@@ -113,9 +113,11 @@ static void fade_in(const struct track *t, double *to, double keep, const int64_
 
 	for (size_t i = 0; i < k && t->factor; i++)
 		plain += (double)n[i] * (1 / t->factor[i] - 1);
-	for (size_t i = 0; i < k; i++)
-		to[i] = keep * to[i] +
-			worth / plain * (double)n[i] / (t->factor ? t->factor[i] : 1);
+	worth /= plain;
+	for (size_t i = 0; i < k && !t->factor; i++)
+		to[i] = keep * to[i] + worth * (double)n[i];
+	for (size_t i = 0; i < k && t->factor; i++)
+		to[i] = keep * to[i] + worth * (double)n[i] / t->factor[i];
 }
 
 static void in_season(const struct track *t, double *shares)
@@ -128,13 +130,12 @@ static void in_season(const struct track *t, double *shares)
 static double best_of_null(const struct track *t, const struct null *null, const int64_t *n)
 {
 	size_t k = t->m->n;
-	double all = (double)records_of(n, k), best = evidence_dm(null->kappa, null->mean, n, k);
+	double all = (double)records_of(n, k),
+	       best = evidence_dm_again(null->kappa, null->mean, null->log_gammas, n, k);
 
-	for (size_t i = 0; i < k; i++)
-		t->work[0][i] = (double)n[i] / all;
 	/* A share of 0 has no logarithm; the nearest mean is interior anyhow. */
 	for (size_t i = 0; i < k; i++)
-		t->work[0][i] = .999 * t->work[0][i] + .001 * null->mean[i];
+		t->work[0][i] = .999 / all * (double)n[i] + .001 * null->mean[i];
 	evidence_nearest(null->mean, t->work[0], null->tolerance, k, t->work[0]);
 	return fmax(best, evidence_dm(null->kappa, t->work[0], n, k));
 }
@@ -160,6 +161,27 @@ double track_log_m(const struct track *t)
 	return log(sum);
 }
 
+/* For TILT. */
+static void see_normal(struct track *t, const struct null *null, struct seen *seen)
+{
+	double *normal = t->work[1 + TRACK_RECENTS];
+
+	seen->normal = normal;
+	seen->kappa = null_predict(null, t->live, seen->k, normal);
+	in_season(t, normal);
+	seen->normal_log = evidence_dm(seen->kappa, normal, seen->n, seen->k);
+}
+
+/* For RECENT. */
+static void see_recents(struct track *t, const struct null *null, struct seen *seen)
+{
+	for (size_t i = 0; i < TRACK_RECENTS; i++) {
+		seen->recent[i] = t->work[1 + i];
+		seen->moved[i] = null_shares(t->recent[i], null->own, seen->k, seen->recent[i]);
+		in_season(t, seen->recent[i]);
+	}
+}
+
 static void see(struct track *t, const struct null *null, const int64_t *n, struct seen *seen)
 {
 	*seen = (struct seen){.n = n, .k = t->m->n, .all = records_of(n, t->m->n)};
@@ -167,14 +189,10 @@ static void see(struct track *t, const struct null *null, const int64_t *n, stru
 	seen->best = t->m->kind == MEASURE_P_VALUE && t->state == TRACK_CALM
 			     ? 0
 			     : best_of_null(t, null, n);
-	seen->normal = t->work[1 + TRACK_RECENTS];
-	seen->kappa = null_predict(null, t->live, t->m->n, t->work[1 + TRACK_RECENTS]);
-	in_season(t, t->work[1 + TRACK_RECENTS]);
-	for (size_t i = 0; i < TRACK_RECENTS; i++) {
-		seen->recent[i] = t->work[1 + i];
-		seen->moved[i] = null_shares(t->recent[i], null->own, t->m->n, seen->recent[i]);
-		in_season(t, seen->recent[i]);
-	}
+	if (t->m->kind == MEASURE_P_VALUE)
+		see_normal(t, null, seen);
+	else
+		see_recents(t, null, seen);
 }
 
 /* Evidence for and against, and the e-detectors moved by it. */

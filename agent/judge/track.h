@@ -33,6 +33,7 @@ struct alternative {
 	double swell, share, null_share,
 		empty; /* BIN: to this much; nearest null; log of the ratio of what is left */
 	double *mean;  /* TILT: `share` of the records is of this kind (k shares) */
+	double *log_gammas; /* LOOSE: evidence_log_gammas of its kappa and the null's mean */
 };
 
 /* What counts as nothing new. */
@@ -40,6 +41,8 @@ struct null {
 	double *mean; /* k shares, in the season's bucket of the last window ... */
 	double *own;  /* ... and the year round; the same where there is no season */
 	double kappa, tolerance, fixed_radius;
+	double *log_gammas; /* evidence_log_gammas of kappa and `mean` */
+	const double *factor; /* of the bucket that `mean` is of; NULL: none yet */
 	struct alternative alternatives[TRACK_MOST_ALTERNATIVES];
 	size_t n_alternatives;
 };

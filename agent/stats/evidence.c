@@ -11,17 +11,68 @@
 #include "base/mem.h"
 #include "stats/special.h"
 
-double evidence_dm(double kappa, const double *mean, const int64_t *n, size_t k)
+#define BLOCK 64
+/* Above this the difference of log-gammas has too few digits left: special_log_rising has them. */
+#define MOST_GAMMA 1e5
+
+void evidence_log_gammas(double kappa, const double *mean, size_t k, double *to)
+{
+	for (size_t i = 0; i < k; i++)
+		to[i] = kappa * mean[i];
+	special_log_gammas(to, k, to);
+}
+
+/* log gamma(x + n) - log gamma(x) of up to BLOCK bins, those of n = 0 left out; known: log gamma(x), or NULL. */
+static double block_dm(double kappa, const double *mean, const double *known, const int64_t *n, size_t k)
+{
+	double after[BLOCK], before[BLOCK], sum = 0;
+	size_t m = 0;
+
+	for (size_t i = 0; i < k; i++) {
+		double x = kappa * mean[i];
+		if (n[i] && x > MOST_GAMMA)
+			sum += special_log_rising(x, n[i]);
+		else if (n[i]) {
+			after[m] = x + (double)n[i];
+			before[m++] = known ? known[i] : x;
+		}
+	}
+	special_log_gammas(after, m, after);
+	if (!known)
+		special_log_gammas(before, m, before);
+	for (size_t i = 0; i < m; i++)
+		sum += after[i] - before[i];
+	return sum;
+}
+
+double evidence_dm_again(
+	double kappa, const double *mean, const double *log_gammas, const int64_t *n, size_t k)
 {
 	double sum = 0;
 	int64_t all = 0;
 
+	for (size_t i = 0; i < k; i += BLOCK)
+		sum += block_dm(kappa, mean + i, log_gammas ? log_gammas + i : NULL, n + i,
+			k - i < BLOCK ? k - i : BLOCK);
 	for (size_t i = 0; i < k; i++)
-		if (n[i]) {
-			sum += special_log_rising(kappa * mean[i], n[i]);
-			all += n[i];
-		}
+		all += n[i];
 	return sum - special_log_rising(kappa, all);
+}
+
+double evidence_dm(double kappa, const double *mean, const int64_t *n, size_t k)
+{
+	return evidence_dm_again(kappa, mean, NULL, n, k);
+}
+
+/* As many as a vector has room for. */
+static double bin_ratio(double x, double y, int64_t n)
+{
+	double at[4] = {x + (double)n, x, y + (double)n, y};
+
+	if (fmax(x, y) > MOST_GAMMA)
+		return special_log_rising_ratio(x, y, n);
+	special_log_gammas(at, 4, at);
+	return at[0] - at[1] - (at[2] - at[3]);
 }
 
 double evidence_ratio(double kappa, const double *a, const double *b, const int64_t *n, size_t k)
@@ -30,7 +81,7 @@ double evidence_ratio(double kappa, const double *a, const double *b, const int6
 
 	for (size_t i = 0; i < k; i++)
 		if (n[i])
-			sum += special_log_rising_ratio(kappa * a[i], kappa * b[i], n[i]);
+			sum += bin_ratio(kappa * a[i], kappa * b[i], n[i]);
 	return sum;
 }
 
@@ -219,12 +270,18 @@ double evidence_kl(const double *p, const double *q, size_t k)
 /* KL(m || m + s (a - m)) and its derivative by s; convex and rising in s, 0 at 0. */
 static double segment_kl(const double *m, const double *a, size_t k, double s, double *ret_slope)
 {
-	double sum = 0, slope = 0;
+	double r[BLOCK], sum = 0, slope = 0;
 
-	for (size_t i = 0; i < k; i++) {
-		double d = a[i] / m[i] - 1, r = 1 + s * d;
-		sum -= m[i] * log(r);
-		slope -= m[i] * d / r;
+	for (size_t from = 0; from < k; from += BLOCK) {
+		size_t n = k - from < BLOCK ? k - from : BLOCK;
+		for (size_t i = 0; i < n; i++) {
+			double d = a[from + i] - m[from + i];
+			r[i] = (m[from + i] + s * d) / m[from + i];
+			slope -= d / r[i];
+		}
+		special_logs(r, n, r);
+		for (size_t i = 0; i < n; i++)
+			sum -= m[from + i] * r[i];
 	}
 	*ret_slope = slope;
 	return sum;

@@ -12,6 +12,12 @@
 double special_log_rising(double x, int64_t n);
 /* special_log_rising(x, n) - special_log_rising(y, n), in half the time. */
 double special_log_rising_ratio(double x, double y, int64_t n);
+/* to[i] = log(x[i]) within two units in the last place, for finite x of at least DBL_MIN: two at a time, at a third of what
+ * log() costs. The same bits whatever stands beside it. `to` may be x. */
+void special_logs(const double *x, size_t n, double *to);
+/* lgamma(x[i]) - log(2 pi) / 2, x > 0, within 3e-14 of itself or of 1; for differences, so that the constant
+ * cancels. `to` may be x. */
+void special_log_gammas(const double *x, size_t n, double *to);
 /* log(exp(a) + exp(b)); -INFINITY is log 0. */
 double special_log_add(double a, double b);
 /* The value that a chi-square of k > 0 degrees of freedom exceeds as often as a standard normal

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <stdint.h>
@@ -33,6 +34,30 @@ static void test_rising(void **state)
 	for (int64_t n = 0; n < 400; n += 1 + n / 8)
 		near(special_log_rising_ratio(.3, 41, n),
 			special_log_rising(.3, n) - special_log_rising(41, n), 1e-12);
+}
+
+/* Against libm, over all sizes; and the same bits alone as among others. */
+static void test_many_at_once(void **state)
+{
+	enum { N = 2001 };
+	double x[N], logs[N], gammas[N], one;
+
+	(void)state;
+	for (size_t i = 0; i < N; i++)
+		x[i] = exp(((double)i - 1000) * .02);
+	x[0] = DBL_MIN, x[N - 1] = DBL_MAX;
+	special_logs(x, N, logs);
+	for (size_t i = 0; i < N; i++) {
+		near(logs[i], log(x[i]), 1e-15);
+		special_logs(x + i, 1, &one);
+		assert_memory_equal(&one, logs + i, sizeof one);
+	}
+	special_log_gammas(x + 1, N - 2, gammas + 1);
+	for (size_t i = 1; i + 1 < N; i++) {
+		near(gammas[i], lgamma(x[i]) - log(2 * M_PI) / 2, 3e-14);
+		special_log_gammas(x + i, 1, &one);
+		assert_memory_equal(&one, gammas + i, sizeof one);
+	}
 }
 
 static void test_chi2(void **state)
@@ -223,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rising),
+		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_chi2),
 		cmocka_unit_test(test_log_add),
 		cmocka_unit_test(test_minimum),
