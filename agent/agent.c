@@ -11,6 +11,7 @@
 #include "feed.h"
 #include "notify.h"
 #include "rooms.h"
+#include "school.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -42,6 +43,7 @@ struct agent {
 	struct rooms rooms, next;  /* next: built by a reload, waiting for what is under way */
 	struct store *store;
 	struct courier *courier;
+	struct school *school;
 	struct txn *txn;
 	enum phase phase;
 	bool committing, urgent, stalled;
@@ -116,7 +118,14 @@ static int rooms_make(struct agent *a, struct rooms *r)
 	struct pipeline_sinks sinks = {.context = a, .on_window = on_window, .on_signal = on_signal, .on_alert = on_alert,
 		.on_sample = on_sample, .on_reject = on_reject};
 
-	return rooms_build(a->config_path, &sinks, r);
+	int status = rooms_build(a->config_path, &sinks, r);
+	char *dir = status ? NULL : school_dir(r->house.config->state);
+	struct teaching teaching = {.dir = dir, .install = true, .note = school_note};
+
+	if (!status)
+		pipeline_teach(r->pipeline, &teaching);
+	free(dir);
+	return status;
 }
 
 static int rooms_go(struct agent *a, struct rooms *r, struct error *e)
@@ -221,10 +230,27 @@ static void on_commit_timer(uv_timer_t *timer)
 	agent_commit(timer->data);
 }
 
+/* Streams that are being learned. What a new reference replaced is freed when no chunk can hold it any more. */
+static void agent_learn(struct agent *a)
+{
+	if (a->phase != RUNNING || a->stalled || !school_tick(a->school, a->rooms.pipeline))
+		return;
+	if (!feed_under_way(a->rooms.feed))
+		pipeline_sweep(a->rooms.pipeline);
+	a->urgent = true;
+	agent_commit(a);
+}
+
+static void on_fitted(void *context)
+{
+	agent_learn(context);
+}
+
 static void on_idle_timer(uv_timer_t *timer)
 {
 	struct agent *a = timer->data;
 
+	agent_learn(a);
 	if (a->phase != RUNNING || a->stalled || !feed_quiet(a->rooms.feed))
 		return;
 	pipeline_idle(a->rooms.pipeline, clock_monotonic_us());
@@ -479,6 +505,7 @@ static int agent_open(struct agent *a, struct error *e)
 		txn_put_state(a->txn, STATE_MISC, BOOT_KEY, boot, strlen(boot));
 	if (!status)
 		status = rooms_go(a, &a->rooms, e);
+	a->school = school_open(&a->loop, a->config_path, o.dir, on_fitted, a);
 	if (!status)
 		status = courier_start(a, e);
 	if (!status)
@@ -488,6 +515,7 @@ static int agent_open(struct agent *a, struct error *e)
 
 static void agent_close(struct agent *a)
 {
+	school_close(a->school);
 	/* The courier hears of the last commits, so it goes after the store. */
 	txn_close(&a->txn);
 	store_close(a->store);

@@ -13,9 +13,12 @@
 #include "score/fit.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 enum { VERSIONS = 32 };
@@ -23,11 +26,11 @@ enum { VERSIONS = 32 };
 struct fitting {
 	const struct command *self;
 	const char *config, *model, *version, *output, *source;
-	struct cli_list any, fit, calibrate;
+	struct cli_list any, fit, calibrate, of;
 	const char *labels_path;
 	struct labels *labels;       /* NULL: none given */
 	struct labels_fields fields;
-	bool json, no_detectors;
+	bool json, no_detectors, background;
 	struct house house;
 	const struct model_config *settings;
 	struct fit_options options;
@@ -102,10 +105,10 @@ static void detectors_free(struct fit_detector *d, size_t n)
 /* Every log named, for the provenance. */
 static void options_of(struct fitting *f, struct cli_list *all)
 {
-	const struct cli_list *lists[] = {&f->any, &f->fit, &f->calibrate};
+	const struct cli_list *lists[] = {&f->any, &f->fit, &f->calibrate, &f->of};
 	const struct model_config *m = f->settings;
 
-	for (size_t l = 0; l < 3; l++)
+	for (size_t l = 0; l < 4; l++)
 		for (size_t i = 0; i < lists[l]->n; i++) {
 			all->at = mem_grow(all->at, all->n + 1, sizeof *all->at);
 			all->at[all->n++] = lists[l]->at[i];
@@ -115,7 +118,9 @@ static void options_of(struct fitting *f, struct cli_list *all)
 		.flag_rate = m->flag, .strict = m->strict, .window_us = m->window_us, .detectors = detectors_of(m), .n_detectors = m->n_detectors,
 		.no_detectors = f->no_detectors, .accuracy = m->accuracy, .label = f->labels ? label_of : NULL, .context = f,
 	};
-	if (f->any.n)
+	if (f->background)
+		f->options.made_by = "oodd " PACKAGE_VERSION ", learned from traffic";
+	if (f->any.n || f->of.n)
 		memcpy(f->options.share, m->fit_share, sizeof f->options.share);
 }
 
@@ -145,6 +150,34 @@ static int read_part(struct fitting *f, size_t source, const struct cli_list *pa
 	pipeline_close(p);
 	buf_done(&errors);
 	return status ? status : f->status;
+}
+
+/* --of SOURCE=LOG: each in the way its source writes. */
+static int read_of(struct fitting *f)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < f->of.n && !status; i++) {
+		const char *equals = strchr(f->of.at[i], '=');
+		char *name = mem_copy_span(f->of.at[i], equals ? (size_t)(equals - f->of.at[i]) : 0);
+		const char *path = equals ? equals + 1 : f->of.at[i];
+		struct cli_list one = {&path, 1};
+		size_t source;
+
+		status = !equals ? error_set(&f->error, -EINVAL, "--of wants SOURCE=LOG, found '%s'", f->of.at[i])
+			 : house_source(&f->house, name, &source) ? error_set(&f->error, -EINVAL, "--of %s: no such source", f->of.at[i])
+								  : read_part(f, source, &one, PART_ANY);
+		free(name);
+	}
+	return status;
+}
+
+/* As a child of the agent: the models that are served come first, and without the agent nobody waits for the outcome. */
+static void stay_behind(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (setpriority(PRIO_PROCESS, 0, 10))
+		fprintf(stderr, "oodd fit: stays at its priority: %s\n", strerror(errno));
 }
 
 static int check_streams(struct fitting *f)
@@ -195,14 +228,16 @@ static int fitting_run(struct fitting *f)
 {
 	struct cli_list all = {0};
 	size_t source;
-	int status = house_source(&f->house, f->source, &source);
+	int status = f->of.n ? 0 : house_source(&f->house, f->source, &source);
 
 	if (status)
 		return EX_USAGE;
+	if (f->background)
+		stay_behind();
 	status = f->labels_path ? labels_read(f->labels_path, &f->fields, &f->labels, &f->error) : 0;
 	options_of(f, &all);
 	if (!status)
-		status = read_part(f, source, &f->any, PART_ANY);
+		status = f->of.n ? read_of(f) : read_part(f, source, &f->any, PART_ANY);
 	if (!status)
 		status = read_part(f, source, &f->fit, PART_FIT);
 	if (!status)
@@ -227,7 +262,9 @@ static int usage_fault(struct fitting *f)
 {
 	if (f->any.n && (f->fit.n || f->calibrate.n))
 		return cli_fail(f->self, EX_USAGE, "either LOG... to be split by time, or --fit A... --calibrate B..., not both");
-	if (!f->any.n && !(f->fit.n && f->calibrate.n))
+	if (f->of.n && (f->any.n || f->fit.n || f->calibrate.n))
+		return cli_fail(f->self, EX_USAGE, "--of names its logs itself; others are not read beside it");
+	if (!f->of.n && !f->any.n && !(f->fit.n && f->calibrate.n))
 		return cli_fail(f->self, EX_USAGE, "which logs? usage: oodd fit %s", f->self->synopsis);
 	if (!f->model || !f->output)
 		return cli_fail(f->self, EX_USAGE, "--%s is missing", f->model ? "output" : "model");
@@ -248,6 +285,8 @@ int command_fit(const struct command *self, int argc, char **argv)
 		{"id-field", 0, CLI_TEXT, &f.fields.id, "NAME", "of a label: the id of its record (default id)", 0, 0},
 		{"label-field", 0, CLI_TEXT, &f.fields.label, "NAME", "of a label: the true class (default label)", 0, 0},
 		{"source", 0, CLI_TEXT, &f.source, "NAME", "whose format and fields the logs have (default: the first source)", 0, 0},
+		{"of", 0, CLI_LIST, &f.of, "SOURCE=LOG...", "as LOG..., but of several sources, each read as its own are", 0, 0},
+		{"background", 0, CLI_FLAG, &f.background, NULL, "as the agent does: at low priority, ending with the parent process", 0, 0},
 		{"no-detectors", 0, CLI_FLAG, &f.no_detectors, NULL, "watch features, classes and confidence only", 0, 0},
 		{"json", 0, CLI_FLAG, &f.json, NULL, "the summary as JSON", 0, 0},
 		{0},
@@ -265,5 +304,6 @@ int command_fit(const struct command *self, int argc, char **argv)
 	free(f.any.at);
 	free(f.fit.at);
 	free(f.calibrate.at);
+	free(f.of.at);
 	return status;
 }

@@ -4,11 +4,20 @@
 
 #include "events.h"
 #include "offline.h"
+#include "school.h"
 #include "base/clock.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 struct replay {
 	struct offline offline;
 	int64_t newest_us;
+	struct pipeline *pipeline;
+	char *dir;               /* where streams are learned: not in the state of the agent */
 	size_t windows, alarms, alerts;
 };
 
@@ -45,6 +54,42 @@ static void on_alert(void *context, const struct alert *a)
 		text_alert(&r->offline.out, a);
 }
 
+/* Streams without a reference: learned as the agent would, but here and now, and for this replay only. */
+
+static void on_learning(void *context, const struct learning_note *n)
+{
+	struct replay *r = context;
+
+	if (r->offline.json)
+		event_learning(&r->offline.out, n);
+	else
+		text_learning(&r->offline.out, n);
+	offline_flush(&r->offline, false);
+}
+
+static void on_ready(void *context, struct learner *l)
+{
+	struct replay *r = context;
+
+	school_now(r->pipeline, l, pipeline_config(r->pipeline));
+}
+
+static void opened(void *context, struct pipeline *p)
+{
+	struct replay *r = context;
+	const char *tmp = getenv("TMPDIR");
+	struct teaching teaching = {.note = on_learning, .ready = on_ready, .context = r};
+
+	r->pipeline = p;
+	r->dir = mem_format("%s/oodd-replay-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	if (!mkdtemp(r->dir)) {
+		fprintf(stderr, "oodd replay: %s: no folder can be made there: streams without a reference are only counted\n", r->dir);
+		return;
+	}
+	teaching.dir = r->dir;
+	pipeline_teach(p, &teaching);
+}
+
 static void finish(void *context, struct pipeline *p)
 {
 	struct replay *r = context;
@@ -53,6 +98,8 @@ static void finish(void *context, struct pipeline *p)
 
 	pipeline_flush(p);
 	pipeline_total(p, &total);
+	if (pipeline_teacher(p))
+		teacher_forget(pipeline_teacher(p));
 	if (r->offline.json) {
 		event_summary(out, &total, r->newest_us);
 		return;
@@ -64,10 +111,15 @@ static void finish(void *context, struct pipeline *p)
 int command_replay(const struct command *self, int argc, char **argv)
 {
 	struct replay r = {
-		.offline = {.self = self, .parts = PIPELINE_ALL, .finish = finish,
+		.offline = {.self = self, .parts = PIPELINE_ALL, .opened = opened, .finish = finish,
 			.sinks = {.context = &r, .on_window = on_window, .on_signal = on_signal, .on_alert = on_alert}},
 		.newest_us = TIME_NONE,
 	};
 
-	return offline_command(&r.offline, argc, argv);
+	int status = offline_command(&r.offline, argc, argv);
+
+	if (r.dir)
+		rmdir(r.dir);
+	free(r.dir);
+	return status;
 }

@@ -41,10 +41,18 @@ struct alarm_rate {
 	int64_t per_us;
 };
 
+/* How a stream without a reference gets one: from live traffic. */
+struct learn_config {
+	bool on;
+	int64_t records, span_us; /* both must be there before a reference is made */
+	int64_t spool_bytes;      /* of one stream, on disk */
+	int64_t keep;             /* references that were replaced */
+};
+
 struct model_config {
 	char *name;              /* of the model; may be a pattern with * */
 	char *where;
-	char *reference;         /* path; NULL: none */
+	char *reference;         /* path, see reference_place.h; NULL: in the state directory */
 	struct detector_config *detectors; /* none: the default set by what the log holds */
 	size_t n_detectors;
 	int64_t window_us, lateness_us, idle_us; /* idle: close open windows after so long without a record (wall clock) */
@@ -56,6 +64,8 @@ struct model_config {
 	double smallest_effect;  /* PSI below which nothing pages */
 	double fit_share[4];     /* fit, cal-A, cal-B, null; sum to 1 */
 	int64_t samples;         /* odd records kept per window */
+	struct learn_config learn;
+	int64_t relearn_us;      /* learn anew when the reference's last record is so old, in event time; 0: never */
 };
 
 struct endpoint_config {

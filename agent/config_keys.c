@@ -49,7 +49,7 @@ static const struct key source_keys[] = {
 
 static const struct key model_keys[] = {
 	{"reference", KEY_PATH, KEY_AT(struct model_config, reference),
-		.help = "what normal was: written by oodd fit"},
+		.help = "what normal was: written by oodd fit, or learned"},
 	{"detectors", KEY_OTHER, KEY_AT(struct model_config, detectors),
 		.read = value_read_detectors, .done = value_done_detectors,
 		.print = value_print_detectors,
@@ -84,6 +84,10 @@ static const struct key model_keys[] = {
 	{"season", KEY_CHOICE, KEY_AT(struct model_config, season), .standard = "auto",
 		.words = "none hour-of-day day-of-week hour-of-week auto", /* in the order of enum season */
 		.help = "oodd fit learns what is normal at each time (UTC), from two periods at least; auto: what foretells best, if any"},
+	{"learn", KEY_OTHER, KEY_AT(struct model_config, learn), .read = value_read_learn, .print = value_print_learn,
+		.help = "how a stream that has no reference gets one from its traffic; false: not at all"},
+	{"relearn", KEY_DURATION, KEY_AT(struct model_config, relearn_us), .standard = "0s", .least = 0, .most = 3650 * 86400.,
+		.help = "make the next reference when the last record of this one is so old, in event time; 0: never"},
 	{"slices", KEY_LATER, .help = "a stream is watched as a whole"},
 };
 

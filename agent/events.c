@@ -124,6 +124,29 @@ void event_signal(struct buf *to, const struct signal *s)
 	buf_text(to, "}\n");
 }
 
+void event_learning(struct buf *to, const struct learning_note *n)
+{
+	put_head(to, "learning", n->ts_us);
+	put_text(to, "model", n->model);
+	put_text(to, "version", n->version);
+	put_text(to, "state", learning_words[n->state]);
+	put_bool(to, "relearn", n->relearn);
+	put_whole(to, "seen", n->seen);
+	put_whole(to, "records", n->kept);
+	put_whole(to, "bytes", n->bytes);
+	put_time(to, "first", n->first_us);
+	put_time(to, "newest", n->newest_us);
+	put_whole(to, "wanted_records", n->wanted);
+	put_number(to, "wanted_span_s", (double)n->wanted_us / 1e6);
+	put_number(to, "eta_s", n->eta_us == TIME_NONE ? NAN : (double)n->eta_us / 1e6);
+	put_whole(to, "classes", (int64_t)n->n_classes);
+	put_whole(to, "fields", (int64_t)n->n_fields);
+	put_whole(to, "logits", (int64_t)n->n_logits);
+	put_whole(to, "embedding", (int64_t)n->n_embedding);
+	put_text(to, "why", n->why);
+	buf_text(to, "}\n");
+}
+
 void event_alert(struct buf *to, const struct alert *a)
 {
 	alert_json(a, to);
@@ -145,6 +168,8 @@ void event_summary(struct buf *to, const struct counts *c, int64_t ts_us)
 	put_tally(to, "read", c->read);
 	buf_text(to, ",");
 	put_tally(to, "scored", c->scored);
+	buf_text(to, ",");
+	put_tally(to, "learning", c->learning);
 	buf_text(to, ",");
 	put_tally(to, "late", c->late);
 	buf_text(to, ",");
@@ -177,9 +202,10 @@ void text_summary(struct buf *to, const struct counts *c)
 {
 	struct tally gap = counts_gap(c);
 
-	buf_text(to, "read = scored + rejected + late + in flight\n");
+	buf_text(to, "read = scored + learning + rejected + late + in flight\n");
 	text_tally(to, "read", "", c->read);
 	text_tally(to, "scored", "", c->scored);
+	text_tally(to, "learning", c->learning.records ? "of streams whose reference is being made" : "", c->learning);
 	for (int i = 0; i < REJECT_N; i++)
 		if (c->rejected[i].records || c->rejected[i].bytes) {
 			char word[64];
@@ -211,7 +237,9 @@ void text_signal(struct buf *to, const struct signal *s)
 	buf_format(to, "%s .. %s %s%s%s %-8s n=%lld flagged=%lld", time_format(s->start_us, start, sizeof start),
 		time_format(s->end_us, end, sizeof end) + 11, s->model, *s->version ? " " : "", s->version,
 		signal_state_words[s->state], (long long)s->n, (long long)s->n_flagged);
-	if (s->state == SIGNAL_UNJUDGED)
+	if (s->state == SIGNAL_LEARNED)
+		buf_text(to, " (a reference was made of these; the stream is watched by it from here on)");
+	else if (s->state == SIGNAL_UNJUDGED)
 		buf_format(to, " (%s)", s->why ? s->why : "not enough data");
 	else
 		buf_format(to, " evidence=%.1f (alarm at %.1f)", s->log_m, s->log_budget);
@@ -227,6 +255,17 @@ void text_signal(struct buf *to, const struct signal *s)
 		}
 	text_performance(to, &s->performance, s->alarm);
 	text_schema(to, &s->schema);
+}
+
+void text_learning(struct buf *to, const struct learning_note *n)
+{
+	char at[32], span[64], wanted[64];
+
+	buf_format(to, "%s LEARNING %s%s%s: %s%s, %lld of %lld records, %s of %s, %zu classes, %zu fields%s%s\n",
+		n->ts_us == TIME_NONE ? "-" : time_format(n->ts_us, at, sizeof at), n->model, *n->version ? " " : "", n->version,
+		learning_words[n->state], n->relearn ? " (anew)" : "", (long long)n->kept, (long long)n->wanted,
+		duration_format(n->first_us == TIME_NONE ? 0 : n->newest_us - n->first_us, span, sizeof span),
+		duration_format(n->wanted_us, wanted, sizeof wanted), n->n_classes, n->n_fields, n->why ? ": " : "", n->why ? n->why : "");
 }
 
 void text_alert(struct buf *to, const struct alert *a)

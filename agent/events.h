@@ -3,6 +3,7 @@
 #ifndef EVENTS_H
 #define EVENTS_H
 
+#include "learning.h"
 #include "base/buf.h"
 #include "model/alert.h"
 #include "model/counts.h"
@@ -22,18 +23,22 @@ void event_window(struct buf *to, const char *model, const char *version, const 
  *  "log_m","log_budget","since","why","findings":[{"name","kind","judged","moved","latched","log_e","log_m","psi","ks","w1","js",
  *  "before","after","severity","change"}],"schema":[...]}: see events_schema.h. */
 void event_signal(struct buf *to, const struct signal *s);
+/* {"event":"learning","ts","model","version","state":"begun"|"collecting"|"fitting"|"failed"|"active"|"postponed"|"resumed","relearn",
+ *  "seen","records","bytes","first","newest","wanted_records","wanted_span_s","eta_s","classes","fields","logits","embedding","why"} */
+void event_learning(struct buf *to, const struct learning_note *n);
 /* {"event":"alert","ts","state":"firing"|"resolved","name","model","version","summary",...}: see alert_json. */
 /* Of a signal, events_performance.c: ",\"performance\":{..}" or null; and in words, nothing when there is nothing to say and not
  * `always`. */
 void event_performance(struct buf *to, const struct performance_signal *p);
 void text_performance(struct buf *to, const struct performance_signal *p, bool always);
 void event_alert(struct buf *to, const struct alert *a);
-/* {"event":"summary","ts","read":{"records","bytes"},"scored","late","in_flight","rejected":{reason:{}},"flagged",
+/* {"event":"summary","ts","read":{"records","bytes"},"scored","learning","late","in_flight","rejected":{reason:{}},"flagged",
  *  "truncated_bytes_unread","truncations","balanced":true} and the same in words. */
 void event_summary(struct buf *to, const struct counts *c, int64_t ts_us);
 void text_summary(struct buf *to, const struct counts *c);
 /* For people: what a signal or an alert says, in one to a few lines. */
 void text_signal(struct buf *to, const struct signal *s);
+void text_learning(struct buf *to, const struct learning_note *n);
 void text_alert(struct buf *to, const struct alert *a);
 
 #endif

@@ -41,6 +41,8 @@ static int offline_run(struct offline *o, const struct house *house, size_t sour
 
 	if (!p)
 		return EX_CONFIG;
+	if (o->opened)
+		o->opened(o->sinks.context, p);
 	status = logs_open(p, source, paths->at, paths->n, &logs, &e);
 	if (!status)
 		status = logs_run(logs, p, o->threads, &e);

@@ -22,6 +22,8 @@ struct offline {
 	int (*begin)(void *context, const struct house *house);
 	/* What the command does when no log is named; NULL: it says that it wants one. Returns the exit code. */
 	int (*without)(void *context, const struct house *house);
+	/* The pipeline is open, no log is yet: NULL: nothing to do. */
+	void (*opened)(void *context, struct pipeline *p);
 	/* After the last record, or after a log broke off: NULL when there is nothing to add. */
 	void (*finish)(void *context, struct pipeline *p);
 };

@@ -30,6 +30,7 @@ struct pipeline {
 	enum pipeline_parts parts;
 	struct pipeline_sinks sinks;
 	struct streams streams;
+	struct teacher *teacher;         /* NULL: nothing is learned */
 	struct rules *rules;             /* NULL without */
 	bool rules_moved;
 	struct counts *counts;           /* one for each source */
@@ -111,6 +112,7 @@ void pipeline_close(struct pipeline *p)
 		free(p->strangers[i].version);
 	}
 	decoded_done(&p->peeked);
+	teacher_close(p->teacher);
 	rules_close(p->rules);
 	streams_close(&p->streams);
 	free(p->peekers);
@@ -122,6 +124,11 @@ void pipeline_close(struct pipeline *p)
 const struct streams *pipeline_streams(const struct pipeline *p)
 {
 	return &p->streams;
+}
+
+const struct config *pipeline_config(const struct pipeline *p)
+{
+	return p->config;
 }
 
 struct rules *pipeline_rules(struct pipeline *p)
@@ -248,6 +255,8 @@ static void window_closed(struct pipeline *p, struct stream *s, struct window *w
 	if (p->sinks.on_window)
 		p->sinks.on_window(p->sinks.context, s, w);
 	judge_window(s->judge, w, &signal);
+	if (p->teacher)
+		teacher_signal(p->teacher, &signal);
 	if (p->sinks.on_signal)
 		p->sinks.on_signal(p->sinks.context, &signal);
 	if (p->rules) {
@@ -320,14 +329,16 @@ static struct tally *row_tally(struct counts *counts, int pushed)
 	return !pushed ? &counts->scored : pushed == -ERANGE ? &counts->rejected[REJECT_FUTURE] : &counts->late;
 }
 
-static void apply_rows(struct pipeline *p, struct chunk *c, struct stream *s, const struct batch *b,
-	const struct scored *scored, int64_t hold_us)
+/* Rows [from, end) of the batch into the windows of their stream. */
+static void apply_rows(struct pipeline *p, struct chunk *c, struct stream *s, size_t batch, size_t from, size_t end, int64_t hold_us)
 {
+	const struct batch *b = c->decoded.batches[batch];
+	const struct scored *scored = &c->scored[batch];
 	struct counts *counts = &p->counts[c->source];
 	int64_t reached_us = TIME_NONE;
 	size_t named = 0;
 
-	for (size_t i = 0; i < b->n; i++) {
+	for (size_t i = from; i < end; i++) {
 		struct window *w;
 		struct tally *to;
 		int pushed;
@@ -411,17 +422,37 @@ static void batch_catch_up(struct pipeline *p, struct chunk *c, size_t i)
 		scorer_run(s->scorer, &c->space, b, &c->scored[i]);
 }
 
+/* With a teacher: rows up to the one behind which the stream changes, then on with what it is by then. */
+static void apply_taught(struct pipeline *p, struct chunk *c, size_t i, int64_t hold_us)
+{
+	const struct batch *b = c->decoded.batches[i];
+
+	for (size_t from = 0, end; from < b->n; from = end) {
+		struct stream *s;
+
+		if (!c->streams[i] || c->streams[i]->retired)
+			batch_catch_up(p, c, i);
+		s = c->streams[i];
+		end = teacher_rows(p->teacher, c->source, c->at, c->offset, b, s, from, &p->counts[c->source]);
+		if (s)
+			apply_rows(p, c, s, i, from, end, hold_us);
+		teacher_settle(p->teacher);
+	}
+}
+
 static void apply_batch(struct pipeline *p, struct chunk *c, size_t i, int64_t hold_us)
 {
-	struct counts *counts = &p->counts[c->source];
 	const struct batch *b = c->decoded.batches[i];
+	const struct model_config *m = p->teacher ? config_model(p->config, b->model) : NULL;
 
 	if (p->parts == PIPELINE_DECODE)
 		p->sinks.on_batch(p->sinks.context, b);
+	else if (m && (m->learn.on || c->streams[i]))
+		apply_taught(p, c, i, hold_us);
 	else if (!c->streams[i])
-		apply_stranger(p, counts, b);
+		apply_stranger(p, &p->counts[c->source], b);
 	else if (p->parts == PIPELINE_ALL)
-		apply_rows(p, c, c->streams[i], b, &c->scored[i], hold_us);
+		apply_rows(p, c, c->streams[i], i, 0, b->n, hold_us);
 }
 
 void pipeline_apply(struct pipeline *p, struct chunk *c, int64_t hold_us)
@@ -446,7 +477,7 @@ void pipeline_idle(struct pipeline *p, int64_t monotonic_us)
 	for (size_t i = 0; i < p->streams.n; i++) {
 		struct stream *s = p->streams.at[i];
 
-		if (windows_idle(s->windows, monotonic_us, s->config->idle_us))
+		if (!s->retired && windows_idle(s->windows, monotonic_us, s->config->idle_us))
 			windows_handed_out(p, s);
 	}
 }
@@ -471,6 +502,59 @@ void pipeline_total(const struct pipeline *p, struct counts *ret)
 		counts_add(ret, &p->counts[i]);
 }
 
+/* Learning. */
+
+void pipeline_teach(struct pipeline *p, const struct teaching *o)
+{
+	p->teacher = teacher_open(p->config, p->plugins, &p->streams, o);
+}
+
+struct teacher *pipeline_teacher(struct pipeline *p)
+{
+	return p->teacher;
+}
+
+void pipeline_sweep(struct pipeline *p)
+{
+	streams_sweep(&p->streams);
+}
+
+/* Rules on="learned" hear of it, and nobody else: it is no window. */
+static void say_learned(struct pipeline *p, const struct stream *s, const struct learner_known *k)
+{
+	struct signal signal = {
+		.model = s->model, .version = s->version, .start_us = k->first_us == TIME_NONE ? s->reference->first_us : k->first_us,
+		.end_us = k->newest_us == TIME_NONE ? s->reference->last_us : k->newest_us, .n = k->kept, .state = SIGNAL_LEARNED,
+		.since_us = TIME_NONE,
+	};
+
+	if (p->sinks.on_signal)
+		p->sinks.on_signal(p->sinks.context, &signal);
+	if (!p->rules)
+		return;
+	rules_signal(p->rules, &signal, alert_out, p);
+	p->rules_moved = true;
+}
+
+int pipeline_activate(struct pipeline *p, struct learner *l, const char *fresh, struct error *e)
+{
+	struct learner_known known = l->known;
+	struct stream *s, *before = NULL;
+	int status = teacher_activate(p->teacher, l, fresh, &s, &before, e);
+
+	if (status)
+		return status;
+	s->moved = true;
+	for (struct chunk *c = p->idle; c; c = c->next)
+		decoder_shape(c->decoder, s->model, s->version, s->reference->n_logits, s->reference->n_embedding);
+	say_learned(p, s, &known);
+	if (before) {
+		windows_flush(before->windows);
+		windows_handed_out(p, before);
+	}
+	return 0;
+}
+
 /* The state between windows, into the one transaction and back. */
 
 static void save_stream(struct stream *s, struct txn *t)
@@ -489,8 +573,10 @@ static void save_stream(struct stream *s, struct txn *t)
 void pipeline_save(struct pipeline *p, struct txn *t)
 {
 	for (size_t i = 0; i < p->streams.n; i++)
-		if (p->streams.at[i]->moved)
+		if (p->streams.at[i]->moved && !p->streams.at[i]->retired)
 			save_stream(p->streams.at[i], t);
+	if (p->teacher)
+		teacher_save(p->teacher, t);
 	for (size_t i = 0; i < p->config->n_sources; i++)
 		if (p->counts_moved[i]) {
 			txn_put_counts(t, p->config->sources[i].name, &p->counts[i]);
@@ -593,6 +679,8 @@ int pipeline_load(struct pipeline *p, struct store *s, struct error *e)
 		status = store_each_state(s, STATE_JUDGE, load_judge, p, e);
 	if (!status)
 		status = store_each_state(s, STATE_RULE, load_rules, p, e);
+	if (!status && p->teacher)
+		status = teacher_load(p->teacher, s, e);
 	for (size_t i = 0; i < p->config->n_sources && !status; i++)
 		status = store_counts(s, p->config->sources[i].name, &p->counts[i], e);
 	return status;

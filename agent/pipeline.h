@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "streams.h"
+#include "teacher.h"
 #include "base/buf.h"
 #include "model/alert.h"
 #include "model/counts.h"
@@ -69,7 +70,18 @@ struct pipeline *pipeline_open(const struct config *config, const struct plugins
 	enum pipeline_parts parts, struct buf *errors);
 void pipeline_close(struct pipeline *p); /* accepts NULL */
 const struct streams *pipeline_streams(const struct pipeline *p);
+const struct config *pipeline_config(const struct pipeline *p);
 struct rules *pipeline_rules(struct pipeline *p);
+
+/* From now on streams without a reference are learned, and those with one learned anew (teacher.h); without this their records
+ * are only counted. Before pipeline_load and the first chunk. */
+void pipeline_teach(struct pipeline *p, const struct teaching *o);
+struct teacher *pipeline_teacher(struct pipeline *p); /* NULL without */
+/* teacher_activate, and what follows: windows of the stream before are closed, rules hear that a reference was learned. Loop thread;
+ * chunks may be under way. */
+int pipeline_activate(struct pipeline *p, struct learner *l, const char *fresh, struct error *e);
+/* Nothing is under way: what was replaced is freed. Loop thread. */
+void pipeline_sweep(struct pipeline *p);
 
 /* Loop thread. A chunk of this source with room for at least `room` bytes. */
 struct chunk *chunk_take(struct pipeline *p, size_t source, size_t room);

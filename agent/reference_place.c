@@ -19,7 +19,7 @@
 
 #define TEMPLATE "references/%m@%v.ref"
 
-enum { MOST_NAME = 120, HASH_DIGITS = 17 };
+enum { MOST_NAME = 72, HASH_DIGITS = 17 };
 
 static bool plain_letter(char c)
 {

@@ -16,7 +16,7 @@
 
 #include <stdbool.h>
 
-/* `text` as a part of a file name: no '/', no leading '.', at most 120 bytes (a longer one ends in '~' and a hash); different
+/* `text` as a part of a file name: no '/', no leading '.', at most 72 bytes (a longer one ends in '~' and a hash); different
  * texts, different names. The caller frees. */
 char *reference_name(const char *text);
 /* Does the configured path hold %v or %m (or is there none), so that every stream has a file of its own? Else the path itself is

@@ -30,6 +30,7 @@ void counts_add(struct counts *to, const struct counts *from)
 {
 	tally_add(&to->read, from->read);
 	tally_add(&to->scored, from->scored);
+	tally_add(&to->learning, from->learning);
 	tally_add(&to->late, from->late);
 	tally_add(&to->in_flight, from->in_flight);
 	for (size_t i = 0; i < REJECT_N; i++)
@@ -45,6 +46,7 @@ struct tally counts_gap(const struct counts *c)
 	struct tally gap = c->read;
 
 	tally_take(&gap, c->scored);
+	tally_take(&gap, c->learning);
 	tally_take(&gap, c->late);
 	tally_take(&gap, c->in_flight);
 	for (size_t i = 0; i < REJECT_N; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What became of every record and byte of a source. The law, at every commit, in records and in bytes:
- *     read = scored + rejected[...] + late + in_flight
+ *     read = scored + learning + rejected[...] + late + in_flight
  * where `bytes` of a record include its newline (or its whole msgpack value). Counters only rise. A record is counted as read when
  * its chunk is applied, and commits stand between chunks: in_flight is then zero, and the law still has a place for it. */
 #ifndef MODEL_COUNTS_H
@@ -24,7 +24,7 @@
 	X(REJECT_TOO_MANY_FIELDS, "too_many_fields", "more features, tags or metrics than allowed")                    \
 	X(REJECT_BLANK, "blank", "an empty line, or nothing but blanks or NUL bytes")                                  \
 	X(REJECT_NO_STREAM, "no_stream", "a model that the configuration does not name")                               \
-	X(REJECT_NO_REFERENCE, "no_reference", "a stream that has no reference yet")                                   \
+	X(REJECT_NO_REFERENCE, "no_reference", "a stream that has no reference, and none is being learned")                                   \
 	X(REJECT_PARTIAL, "partial", "an unfinished record at the end of a file that will not grow")                   \
 	X(REJECT_FUTURE, "future", "a time further ahead of its neighbours than allowed")
 
@@ -44,6 +44,7 @@ struct tally {
 
 struct counts {
 	struct tally read, scored, late, in_flight;
+	struct tally learning;          /* of streams whose reference is being learned */
 	struct tally rejected[REJECT_N];
 	int64_t flagged;                /* of the scored */
 	int64_t no_detectors;           /* of the scored: counted in a window of a stream that has no detectors (yet) */
@@ -52,7 +53,7 @@ struct counts {
 };
 
 void counts_add(struct counts *to, const struct counts *from);
-/* read - (scored + rejected + late + in_flight): zero records and bytes, or a bug. */
+/* read - (scored + learning + rejected + late + in_flight): zero records and bytes, or a bug. */
 struct tally counts_gap(const struct counts *c);
 
 #endif

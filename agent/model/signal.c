@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-const char *const signal_state_words[] = {"quiet", "alarm", "ongoing", "resolved", "unjudged"};
+const char *const signal_state_words[] = {"quiet", "alarm", "ongoing", "resolved", "unjudged", "learned"};
 
 void signal_done(struct signal *s)
 {

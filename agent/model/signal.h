@@ -32,9 +32,10 @@ enum signal_state {
 	SIGNAL_ONGOING,    /* a known cause lasts */
 	SIGNAL_RESOLVED,   /* the last known cause has just gone */
 	SIGNAL_UNJUDGED,   /* not enough data, or a cut window; `why` says which */
+	SIGNAL_LEARNED,    /* no window: a reference was made of the n records from start to end; the stream is watched by it now */
 };
 
-extern const char *const signal_state_words[]; /* "quiet", "alarm", "ongoing", "resolved", "unjudged" */
+extern const char *const signal_state_words[]; /* "quiet", "alarm", "ongoing", "resolved", "unjudged", "learned" */
 
 struct signal {
 	char *model, *version;

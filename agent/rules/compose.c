@@ -78,6 +78,8 @@ static char *plain_summary(const struct signal *s)
 {
 	const struct finding *top = top_finding(s);
 
+	if (s->state == SIGNAL_LEARNED)
+		return mem_format("%s %s: a reference was learned from %" PRId64 " records", s->model, s->version, s->n);
 	if (top && top->change[0])
 		return mem_format("%s: %s moved (%s)", s->model, top->name, top->change);
 	return mem_format(

@@ -66,7 +66,7 @@ static int judge(lua_State *L)
 
 	view_push(L, j->file);
 	memory_push(L, j->memory);
-	v->hot = r->when == LUA_NOREF ? j->signal->alarm : ask(L, r->when);
+	v->hot = r->when == LUA_NOREF ? j->signal->alarm || j->signal->state == SIGNAL_LEARNED : ask(L, r->when);
 	v->clear = !v->hot;
 	if (v->clear && j->series->alarm.state == ALARM_FIRING && r->resolve_when != LUA_NOREF)
 		v->clear = ask(L, r->resolve_when);
@@ -90,7 +90,7 @@ int rule_judge(struct rule_file *f, const struct rule *r, const struct series *s
 	int rc = 0;
 
 	if (r->when == LUA_NOREF && r->resolve_when == LUA_NOREF) { /* nothing to ask Lua */
-		v.hot = signal->alarm;
+		v.hot = signal->alarm || signal->state == SIGNAL_LEARNED;
 		v.clear = !v.hot;
 	} else {
 		rc = run(f, judge, &j, signal, e);

@@ -16,11 +16,14 @@ struct named_text { /* a label or annotation */
 	struct text_or_function text;
 };
 
+/* What a rule watches; the words of `on`, in this order. */
+enum rule_on { ON_SIGNAL, ON_LEARNED };
+
 /* One alert{...}. */
 struct rule {
 	char *name;
 	int line;
-	int on;                /* what it watches: only signals so far */
+	int on;                /* enum rule_on */
 	char *model, *version; /* patterns */
 	struct alarm_times times;
 	int64_t min_records;

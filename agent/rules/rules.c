@@ -134,10 +134,22 @@ static int speak(struct rules *r, struct rule_file *f, const struct rule *rule, 
 	return rc;
 }
 
+/* A reference is learned once: the next window of the stream ends what a rule on that has begun. */
+static void learned_is_over(struct series *s, const struct rule *rule, const struct signal *signal, const struct outlet *out)
+{
+	enum alarm_step step = alarm_step(&s->alarm, &rule->times, false, true, signal->start_us, signal->end_us);
+
+	if (step == ALARM_RESOLVES)
+		resolve(&s->alert, signal->end_us, out);
+	if (step == ALARM_ENDS)
+		alert_done(&s->alert);
+}
+
 static void watch(struct rules *r, struct rule_file *f, const struct rule *rule,
 	const struct signal *signal, const struct outlet *out)
 {
-	struct series *s = series_of(r, f->base, rule->name, signal->model, signal->version);
+	bool learned = signal->state == SIGNAL_LEARNED;
+	struct series *s = learned && rule->on == ON_SIGNAL ? NULL : series_of(r, f->base, rule->name, signal->model, signal->version);
 	struct verdict v;
 	enum alarm_step step;
 	struct error e;
@@ -145,6 +157,10 @@ static void watch(struct rules *r, struct rule_file *f, const struct rule *rule,
 	if (!s || (s->seen_us != TIME_NONE && signal->end_us <= s->seen_us))
 		return;
 	s->seen_us = signal->end_us;
+	if (rule->on == ON_LEARNED && !learned) {
+		learned_is_over(s, rule, signal, out);
+		return;
+	}
 	if (s->errors >= RULES_ERRORS_MOST || signal->state == SIGNAL_UNJUDGED ||
 		signal->n < rule->min_records)
 		return; /* holds the state it has */

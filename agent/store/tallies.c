@@ -16,6 +16,7 @@ static const struct {
 } tallies[] = {
 	{"read", offsetof(struct counts, read)},
 	{"scored", offsetof(struct counts, scored)},
+	{"learning", offsetof(struct counts, learning)},
 	{"late", offsetof(struct counts, late)},
 	{"in_flight", offsetof(struct counts, in_flight)},
 };

@@ -42,6 +42,7 @@ void txn_put_sample(struct txn *t, const struct sample *s, size_t most);
 	X(STATE_RULE, "rule", "what a rule file keeps between windows")                            \
 	X(STATE_ALERT, "alert", "the state of one alert: pending, firing, since when")             \
 	X(STATE_STREAM, "stream", "a stream: its reference, watermark, learning")                  \
+	X(STATE_LEARNING, "learning", "what is known so far of a stream that is learned, and how far its spool goes") \
 	X(STATE_MISC, "misc", "anything else")
 
 enum state_kind {
