@@ -30,6 +30,8 @@
 #include <uv.h>
 
 #define BOOT_KEY "boot"
+/* Of each model the samples of so many windows stay, if each were full. */
+#define SAMPLES_WINDOWS 50
 
 enum { IDLE_MS = 1000, DRAIN_MS = 5000, STORE_PATIENCE_US = 5 * 1000 * 1000 };
 
@@ -89,12 +91,16 @@ static void on_alert(void *context, const struct alert *alert)
 	a->urgent = true;
 }
 
-static void on_sample(void *context, const struct stream *s, const struct sample *sample)
+static void on_sample(void *context, const struct stream *s, const struct sample *sample, enum sample_fate fate)
 {
 	struct agent *a = context;
 
-	if (s->config->samples > 0)
-		txn_put_sample(a->txn, sample, (size_t)s->config->samples);
+	if (fate == SAMPLE_KEPT)
+		txn_put_sample(a->txn, sample, (size_t)s->config->samples * SAMPLES_WINDOWS);
+	else if (fate == SAMPLE_DROPPED)
+		txn_drop_sample(a->txn, s->model, s->version, sample);
+	else
+		txn_settle_sample(a->txn, s->model, s->version, sample);
 }
 
 static void on_reject(void *context, size_t source, const char *path, const struct reject *r)

@@ -66,6 +66,7 @@ struct model_config {
 	int64_t samples;         /* odd records kept per window */
 	struct learn_config learn;
 	int64_t relearn_us;      /* learn anew when the reference's last record is so old, in event time; 0: never */
+	bool texts;              /* show inputs, shortened, in signals and alerts */
 };
 
 struct endpoint_config {

@@ -81,6 +81,8 @@ static const struct key model_keys[] = {
 		.help = "how a reference log is split: fit, cal-A, cal-B, null"},
 	{"samples", KEY_INTEGER, KEY_AT(struct model_config, samples), .standard = "20", .least = 0,
 		.most = 10000, .help = "odd records kept for review, per window"},
+	{"texts", KEY_BOOL, KEY_AT(struct model_config, texts), .standard = "false",
+		.help = "show the input text, shortened, of what is typical of new groups in signals and alerts; false: ids only"},
 	{"season", KEY_CHOICE, KEY_AT(struct model_config, season), .standard = "auto",
 		.words = "none hour-of-day day-of-week hour-of-week auto", /* in the order of enum season */
 		.help = "oodd fit learns what is normal at each time (UTC), from two periods at least; auto: what foretells best, if any"},

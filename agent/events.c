@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Lines for programs and for people. Key order is fixed: a diff of two replays is a diff of what they found. */
 #include "events.h"
+#include "events_samples.h"
 #include "events_schema.h"
 
 #include "base/clock.h"
@@ -121,6 +122,7 @@ void event_signal(struct buf *to, const struct signal *s)
 	}
 	buf_text(to, "]");
 	event_schema(to, &s->schema);
+	event_odd(to, &s->odd);
 	buf_text(to, "}\n");
 }
 
@@ -255,6 +257,8 @@ void text_signal(struct buf *to, const struct signal *s)
 		}
 	text_performance(to, &s->performance, s->alarm);
 	text_schema(to, &s->schema);
+	if (s->alarm)
+		text_odd(to, &s->odd);
 }
 
 void text_learning(struct buf *to, const struct learning_note *n)

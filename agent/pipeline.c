@@ -5,6 +5,7 @@
  * sequence of records alone, never on where chunks were cut: hence replay equals run. */
 #include "pipeline.h"
 
+#include "odd_records.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,7 +18,7 @@
 
 #define RULES_KEY "all"
 
-enum { PEEK_BYTES = 64 * 1024, SAMPLE_BYTES = 16 * 1024, STRANGERS_NAMED = 100, INHERITED_MOST = 256 };
+enum { PEEK_BYTES = 64 * 1024, STRANGERS_NAMED = 100, INHERITED_MOST = 256 };
 
 /* A (model, version) that no reference knows: said once, then only counted. */
 struct stranger {
@@ -37,6 +38,7 @@ struct pipeline {
 	bool *counts_moved;
 	struct decoder **peekers;        /* one for each source, made when first wanted */
 	struct decoded peeked;
+	struct explainer *explainer;     /* loop thread */
 	struct chunk *idle;              /* chunks to be used again */
 	struct stranger strangers[STRANGERS_NAMED];
 	size_t n_strangers;
@@ -72,6 +74,7 @@ struct pipeline *pipeline_open(const struct config *config, const struct plugins
 	p->counts_moved = mem_zero(config->n_sources, sizeof *p->counts_moved);
 	p->peekers = mem_zero(config->n_sources, sizeof(struct decoder *));
 	decoded_init(&p->peeked);
+	p->explainer = explainer_open();
 	if (parts >= PIPELINE_SCORE)
 		mistakes += streams_open(config, plugins, &p->streams, errors);
 	if (parts >= PIPELINE_ALL && rules_of(config, &p->rules, errors))
@@ -113,6 +116,7 @@ void pipeline_close(struct pipeline *p)
 	}
 	decoded_done(&p->peeked);
 	teacher_close(p->teacher);
+	explainer_close(p->explainer);
 	rules_close(p->rules);
 	streams_close(&p->streams);
 	free(p->peekers);
@@ -257,6 +261,7 @@ static void window_closed(struct pipeline *p, struct stream *s, struct window *w
 	judge_window(s->judge, w, &signal);
 	if (p->teacher)
 		teacher_signal(p->teacher, &signal);
+	odd_records_close(&p->sinks, s, w, &signal);
 	if (p->sinks.on_signal)
 		p->sinks.on_signal(p->sinks.context, &signal);
 	if (p->rules) {
@@ -303,26 +308,6 @@ static void apply_stranger(struct pipeline *p, struct counts *counts, const stru
 		"model", log_s(b->model), "version", log_s(b->version));
 }
 
-static char *text_copy(struct text t)
-{
-	return t.at ? mem_copy_span(t.at, t.n) : NULL;
-}
-
-static void sample_row(struct pipeline *p, const struct chunk *c, const struct stream *s, const struct batch *b,
-	const struct scored *scored, size_t row)
-{
-	size_t n = b->length[row] < SAMPLE_BYTES ? b->length[row] : SAMPLE_BYTES;
-	struct sample sample = {
-		.model = s->model, .version = s->version, .time_us = b->time_us[row], .p = scored->fused[row],
-		.id = text_copy(b->id[row]), .prediction = text_copy(b->prediction[row]),
-		.record = c->at + (b->offset[row] - c->offset), .n_record = n,
-	};
-
-	p->sinks.on_sample(p->sinks.context, s, &sample);
-	free(sample.id);
-	free(sample.prediction);
-}
-
 /* Where a row counts: its window, or why in none. */
 static struct tally *row_tally(struct counts *counts, int pushed)
 {
@@ -356,11 +341,10 @@ static void apply_rows(struct pipeline *p, struct chunk *c, struct stream *s, si
 		scored_count(scored, i, w);
 		counts->no_detectors += s->reference->n_detectors == 0;
 		scored_name(scored, b, i, &named, w);
-		if (scored->flagged[i]) {
-			counts->flagged++;
-			if (p->sinks.on_sample)
-				sample_row(p, c, s, b, scored, i);
-		}
+		odd_seen(s->odd, 1);
+		counts->flagged += scored->flagged[i];
+		if (scored->flagged[i] || scored->faulty[i])
+			odd_record_apply(&p->sinks, p->explainer, s, b, scored, i, w, c->at + (b->offset[i] - c->offset));
 	}
 	windows_touch(s->windows, clock_monotonic_us());
 	s->moved = true;
@@ -566,6 +550,11 @@ static void save_stream(struct stream *s, struct txn *t)
 	buf_clear(&blob);
 	judge_pack(s->judge, &blob);
 	txn_put_state(t, STATE_JUDGE, s->key, blob.at, blob.n);
+	if (odd_moved(s->odd)) {
+		buf_clear(&blob);
+		odd_pack(s->odd, &blob);
+		txn_put_state(t, STATE_ODD, s->key, blob.at, blob.n);
+	}
 	buf_done(&blob);
 	s->moved = false;
 }
@@ -661,6 +650,17 @@ static int load_judge(void *context, const char *key, const void *at, size_t n)
 	return 0;
 }
 
+static int load_odd(void *context, const char *key, const void *at, size_t n)
+{
+	struct stream *s = stream_of_key(context, key);
+	struct error e = {0};
+
+	if (s && odd_unpack(s->odd, at, n, &e))
+		log_warning("pipeline", "groups of odd records of before do not fit the reference of now; they are dropped",
+			"stream", log_s(key), "error", log_s(e.text));
+	return 0;
+}
+
 static int load_rules(void *context, const char *key, const void *at, size_t n)
 {
 	struct pipeline *p = context;
@@ -677,6 +677,8 @@ int pipeline_load(struct pipeline *p, struct store *s, struct error *e)
 
 	if (!status)
 		status = store_each_state(s, STATE_JUDGE, load_judge, p, e);
+	if (!status)
+		status = store_each_state(s, STATE_ODD, load_odd, p, e);
 	if (!status)
 		status = store_each_state(s, STATE_RULE, load_rules, p, e);
 	if (!status && p->teacher)

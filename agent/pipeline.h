@@ -22,6 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* An odd record is kept while it is among the oddest of its window; when that is closed, its kind is settled. Samples are told apart by
+ * stream, window_us and hash; `record` is there when it is kept, no more. */
+enum sample_fate { SAMPLE_KEPT, SAMPLE_DROPPED, SAMPLE_SETTLED };
+
 /* What the pipeline says; each may be NULL. Called on the loop thread from pipeline_apply, _idle and _flush. What is handed
  * over is borrowed. */
 struct pipeline_sinks {
@@ -31,7 +35,7 @@ struct pipeline_sinks {
 	void (*on_window)(void *context, const struct stream *s, const struct window *w);
 	void (*on_signal)(void *context, const struct signal *s);
 	void (*on_alert)(void *context, const struct alert *a);
-	void (*on_sample)(void *context, const struct stream *s, const struct sample *sample);
+	void (*on_sample)(void *context, const struct stream *s, const struct sample *sample, enum sample_fate fate);
 	void (*on_reject)(void *context, size_t source, const char *path, const struct reject *r);
 };
 

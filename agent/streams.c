@@ -19,6 +19,7 @@ void stream_close(struct stream *s)
 	if (!s)
 		return;
 	judge_close(s->judge);
+	odd_close(s->odd);
 	windows_close(s->windows);
 	scorer_close(s->scorer);
 	reference_close(s->reference);
@@ -89,6 +90,7 @@ static int stream_make(const struct model_config *m, struct reference *r, const 
 	s->key = mem_format("%s %s", s->model, s->version);
 	s->windows = windows_open(m->window_us, m->lateness_us, s->reference->width);
 	s->judge = judge_open(s->reference, &options);
+	s->odd = odd_open(s->reference, &(struct odd_options){(size_t)m->samples, m->texts});
 	*ret = s;
 	return 0;
 }

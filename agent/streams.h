@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "judge/close.h"
 #include "judge/judge.h"
+#include "judge/kind.h"
 #include "model/reference.h"
 #include "score/registry.h"
 #include "score/scorer.h"
@@ -24,6 +25,7 @@ struct stream {
 	const struct scorer *scorer;         /* const while scoring: any thread */
 	struct windows *windows;         /* loop thread */
 	struct judge *judge;             /* loop thread */
+	struct odd *odd;                 /* loop thread: kinds and groups of odd records */
 	bool moved;                      /* windows or judge changed since they were last saved */
 	char *path;                      /* of the reference's file */
 	_Atomic bool retired;            /* another took its place; freed when nobody can hold it any more */

@@ -33,6 +33,7 @@ model "*" {
 	-- accuracy = 0.93,                      -- of the model on reference data, where oodd fit has no --labels: accuracy is estimated from there
 	-- smallest_effect = 0.01,               -- a smaller shift (PSI) is not worth an alarm
 	-- samples = 20,                         -- odd records kept per window, for review
+	-- texts = false,                        -- show the input texts of new groups' typical records, shortened; false: ids only
 }
 
 -- Where alerts go. A rule names endpoints in `to`, or its alerts go to all of them.

@@ -39,8 +39,11 @@ alert "IntentTrafficShifted" {
     for _, f in ipairs(s.findings) do
       if #lines < 4 then lines[#lines + 1] = ("%s: %s"):format(f.name, f.change) end
     end
-    return ("%d of %d queries flagged as odd; evidence %.1f, alarm at %.1f. Heaviest measures: %s"):format(
-      s.flagged, s.n, s.log_m, s.budget, table.concat(lines, "; "))
+    for i, e in ipairs(s.examples) do
+      if i <= 3 then lines[#lines + 1] = ("%s, %s: %s"):format(e.id, e.kind, e.why) end
+    end
+    return ("%d of %d queries flagged as odd; evidence %.1f, alarm at %.1f.\\n  %s.\\n  %s"):format(
+      s.flagged, s.n, s.log_m, s.budget, s.odd, table.concat(lines, "\\n  "))
   end,
 }
 """

@@ -319,6 +319,8 @@ int reference_check(const struct reference *r, struct error *e)
 		code = table_check(reference_odd_table(&r->odd, (enum odd_family)f), odd_family_words[f], e);
 	if (code == 0)
 		code = reference_odd_check(&r->odd, r->rows, r->n_rows, e);
+	if (code == 0 && r->odd.n_classes != 0 && r->odd.n_classes != r->n_classes)
+		code = NO("predictions of %zu classes, of %zu there are", r->odd.n_classes, r->n_classes);
 	if (code == 0)
 		code = measures_check(r, e);
 	if (code == 0)

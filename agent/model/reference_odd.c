@@ -26,6 +26,7 @@ void reference_odd_done(struct reference_odd *o)
 	score_table_done(&o->logits);
 	score_table_done(&o->space);
 	score_table_done(&o->features);
+	free(o->classes);
 }
 
 const struct score_table *reference_odd_table(const struct reference_odd *o, enum odd_family f)
@@ -62,5 +63,8 @@ int reference_odd_check(const struct reference_odd *o, const struct reference_ro
 		return error_set(e, -EINVAL, "distances of %g and %g between embeddings of length 1", o->near_, o->radius);
 	if (o->n_held < 0 || o->n_group < 0 || o->n_group > o->n_held)
 		return error_set(e, -EINVAL, "a group of %lld among %lld records", (long long)o->n_group, (long long)o->n_held);
+	for (size_t i = 0; i < o->n_classes; i++)
+		if (!o->classes || o->classes[i] < 0)
+			return error_set(e, -EINVAL, "predictions of class %zu: not a number of records", i + 1);
 	return 0;
 }

@@ -48,6 +48,8 @@ struct reference_odd {
 	/* Held-out records, and how many of the flagged of them the largest group within `radius` holds: how often records of one
 	 * kind may come without being news. */
 	int64_t n_held, n_group;
+	int64_t *classes;   /* n_classes: how many held-out records each was predicted for; NULL: not counted */
+	size_t n_classes;   /* of the reference, or 0 */
 };
 
 void reference_rows_done(struct reference_row *rows, size_t n);

@@ -97,6 +97,7 @@ static const struct field odd_fields[] = {
 	{"radius", REAL, AT(radius), 0, 0, NULL},
 	{"n_held", INTEGER, AT(n_held), 0, 0, NULL},
 	{"n_group", INTEGER, AT(n_group), 0, 0, NULL},
+	{"classes", INTEGERS, AT(classes), AT(n_classes), 0, NULL},
 };
 SHAPE(odd, reference_odd);
 #undef OF

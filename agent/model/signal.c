@@ -12,6 +12,7 @@ void signal_done(struct signal *s)
 	free(s->version);
 	free(s->findings);
 	schema_done(&s->schema);
+	signal_odd_done(&s->odd);
 	free(s->why);
 	free(s->inherited_from);
 	*s = (struct signal){0};

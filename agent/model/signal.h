@@ -4,6 +4,7 @@
 #define MODEL_SIGNAL_H
 
 #include "model/measure.h"
+#include "model/odd.h"
 #include "model/performance.h"
 #include "model/schema.h"
 
@@ -54,6 +55,7 @@ struct signal {
 	struct schema schema;    /* what is wrong with the records themselves; what carries the alarm first */
 	char *why;               /* NULL, or why it was not judged */
 	char *inherited_from;    /* NULL, or the version whose feature measures it was judged by: this one has no reference yet */
+	struct signal_odd odd;   /* what kinds of odd records there were */
 	struct performance_signal performance; /* how often the model is right, as far as can be told */
 };
 

@@ -86,6 +86,11 @@ void view_open(lua_State *L, struct rule_file *f);
 void view_push(lua_State *L, struct rule_file *f);
 /* view_performance.c: pushes s.performance; `of` is the signal. */
 void view_performance(lua_State *L, struct rule_file *f, const void *of);
+/* view_odd.c: s.odd, s.kinds, s.groups, s.examples; `of` is the signal. */
+void view_odd(lua_State *L, struct rule_file *f, const void *of);
+void view_kinds(lua_State *L, struct rule_file *f, const void *of);
+void view_groups(lua_State *L, struct rule_file *f, const void *of);
+void view_examples(lua_State *L, struct rule_file *f, const void *of);
 /* view_schema.c: s.schema; `of` is the signal. */
 void view_schema(lua_State *L, struct rule_file *f, const void *of);
 

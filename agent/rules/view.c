@@ -152,6 +152,10 @@ static const struct view_field signal_fields[] = {
 	{"find", F_OTHER, 0, push_find},
 	{"performance", F_OTHER, 0, view_performance},
 	{"schema", F_OTHER, 0, view_schema},
+	{"odd", F_OTHER, 0, view_odd},
+	{"kinds", F_OTHER, 0, view_kinds},
+	{"groups", F_OTHER, 0, view_groups},
+	{"examples", F_OTHER, 0, view_examples},
 };
 
 static const struct view_field finding_fields[] = {

@@ -64,7 +64,7 @@ void explain_families(const struct scorer *s, const struct scored *scored, size_
 /* One JSON object: {"detectors":[{"name","share","p","reasons":[..]}],"nearest","families":{},"faults":[{"name","what"}]}.
  * A reason is {"class","weight"}, {"record","class","distance"}, {"feature","value","share"} or {"dimension","share"}. */
 void explanation_json(const struct explanation *x, struct buf *to);
-/* The same in a line or less: "age 2400, never above 99; far from what was seen, nearest class transfer, ...". */
+/* The same in a line or less: "age 2400, never above 99; its place is among the oddest 0.5 %, nearest class transfer, ...". */
 void explanation_words(const struct explanation *x, struct buf *to);
 
 #endif

@@ -117,7 +117,8 @@ static void space_words(const struct explanation *x, struct buf *to)
 {
 	const struct explain_reason *record = reason_first(x, ODD_SPACE, OODD_REASON_ROW);
 
-	buf_text(to, "far from what was seen");
+	/* A p-value is at least 1 / (n + 1): no share is nothing. */
+	buf_format(to, "its place is among the oddest %.2g %%", 100 * x->family[ODD_SPACE]);
 	if (x->nearest)
 		buf_format(to, ", nearest class %s", x->nearest);
 	if (record && record->class)

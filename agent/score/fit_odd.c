@@ -194,11 +194,27 @@ static void group_learn(struct work *w, const struct held *h)
 	free(fused);
 }
 
+static void classes_count(struct work *w)
+{
+	struct reference_odd *o = &w->r->odd;
+
+	o->n_classes = w->r->n_classes;
+	o->classes = mem_zero(o->n_classes + 1, sizeof *o->classes);
+	for (int part = IN_CAL_A; part <= IN_CAL_B; part++)
+		for (size_t i = 0; i < w->held[part].n; i++) {
+			int32_t class = w->held[part].predicted[i];
+
+			if (class >= 0 && (size_t)class < o->n_classes)
+				o->classes[class]++;
+		}
+}
+
 void odd_learn(struct work *w)
 {
 	const struct held *h = &w->held[IN_CAL_B];
 
 	rows_keep(w);
+	classes_count(w);
 	families_learn(w, h);
 	distances_learn(w);
 	group_learn(w, h);

@@ -73,6 +73,11 @@ struct route *route_open(const struct reference *r)
 	return t;
 }
 
+int32_t route_class(const struct route *t, struct text prediction)
+{
+	return prediction.at ? word_index_find(&t->classes, prediction.at, prediction.n) : -1;
+}
+
 void route_close(struct route *t)
 {
 	if (!t)

@@ -50,6 +50,7 @@ struct routed {
 };
 void routed_init(struct routed *to);
 void routed_done(struct routed *to);
+int32_t route_class(const struct route *t, struct text prediction); /* -1: none of the reference's */
 void route_run(const struct route *t, const struct batch *b, struct routed *to);
 
 /* For fit, before any thread scores: from now on a feature of this name counts as one that the reference never had. */

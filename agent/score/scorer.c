@@ -206,6 +206,11 @@ bool scorer_bin_is_fault(const struct scorer *s, uint32_t bin)
 	return bin < s->r->width && s->fault[bin];
 }
 
+int32_t scorer_class(const struct scorer *s, struct text prediction)
+{
+	return route_class(s->route, prediction);
+}
+
 const struct detector *scorer_detectors(const struct scorer *s)
 {
 	return s->detectors;

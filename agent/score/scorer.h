@@ -46,6 +46,8 @@ void scorer_space_done(struct scorer_space *space);
 void scorer_run(const struct scorer *s, struct scorer_space *space, const struct batch *b,
 	struct scored *to);
 
+/* Index of the class of that name in the reference; -1: none. */
+int32_t scorer_class(const struct scorer *s, struct text prediction);
 /* Does this position of the window's vector count cells that hardly any record of the reference has the like of: mistyped,
  * missing, beyond anything seen, never seen? scored->faulty says it of a whole row. */
 bool scorer_bin_is_fault(const struct scorer *s, uint32_t bin);

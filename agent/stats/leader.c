@@ -60,33 +60,46 @@ void leaders_close(struct leaders *l)
 	free(l);
 }
 
+void leader_settle(struct leader *g, size_t d)
+{
+	g->squares = 0;
+	for (size_t j = 0; j < d; j++)
+		g->squares += (double)g->sum[j] * (double)g->sum[j];
+}
+
+static double length_of(const int16_t *x, size_t d)
+{
+	int64_t length = 0;
+
+	for (size_t j = 0; j < d; j++)
+		length += x[j] * x[j];
+	return (double)length;
+}
+
+static double chord(const struct leader *g, const int16_t *x, double length, size_t d)
+{
+	int64_t dot = 0;
+	double squared;
+
+	for (size_t j = 0; j < d; j++)
+		dot += (int64_t)g->sum[j] * x[j];
+	squared = 2 - 2 * (double)dot / sqrt(g->squares * length);
+	return isfinite(squared) ? sqrt(squared > 0 ? squared : 0) : 2;
+}
+
 double leaders_distance(const struct leaders *l, size_t group, const int16_t *x)
 {
-	const int32_t *sum = l->at[group].sum;
-	int64_t dot = 0, length = 0;
-	double squares = 0, chord;
-
-	if (l->at[group].n == 0)
-		return 2;
-	for (size_t j = 0; j < l->d; j++) {
-		dot += (int64_t)sum[j] * x[j];
-		length += x[j] * x[j];
-		squares += (double)sum[j] * (double)sum[j];
-	}
-	chord = 2 - 2 * (double)dot / sqrt(squares * (double)length);
-	return isfinite(chord) ? sqrt(chord > 0 ? chord : 0) : 2;
+	return l->at[group].n > 0 ? chord(&l->at[group], x, length_of(x, l->d), l->d) : 2;
 }
 
 double leaders_spread(const struct leaders *l, size_t group)
 {
 	const struct leader *g = &l->at[group];
-	double squares = 0, n = (double)(g->n < LEADER_MOST_SUMMED ? g->n : LEADER_MOST_SUMMED), length;
+	double n = (double)(g->n < LEADER_MOST_SUMMED ? g->n : LEADER_MOST_SUMMED), length;
 
 	if (g->n == 0)
 		return 2;
-	for (size_t j = 0; j < l->d; j++)
-		squares += (double)g->sum[j] * (double)g->sum[j];
-	length = sqrt(squares) / (n * LEADER_ONE);
+	length = sqrt(g->squares) / (n * LEADER_ONE);
 	return sqrt(length < 1 ? 2 - 2 * length : 0);
 }
 
@@ -113,10 +126,10 @@ static size_t place_free(const struct leaders *l)
 static size_t nearest(const struct leaders *l, const int16_t *x)
 {
 	size_t best = SIZE_MAX;
-	double least = l->radius;
+	double least = l->radius, length = length_of(x, l->d);
 
 	for (size_t i = 0; i < l->most; i++) {
-		double distance = l->at[i].n > 0 ? leaders_distance(l, i, x) : 2;
+		double distance = l->at[i].n > 0 ? chord(&l->at[i], x, length, l->d) : 2;
 
 		if (distance <= least) {
 			least = distance;
@@ -145,6 +158,8 @@ size_t leaders_put(struct leaders *l, const float *x, bool *ret_new)
 		g = &l->at[at];
 		for (size_t j = 0; j < l->d && g->n < LEADER_MOST_SUMMED; j++)
 			g->sum[j] += rounded[j];
+		if (g->n < LEADER_MOST_SUMMED)
+			leader_settle(g, l->d);
 		g->n++;
 		l->put++;
 	}

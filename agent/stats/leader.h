@@ -20,6 +20,7 @@ struct leader {
 	int64_t first;  /* number of its first vector among all that were put */
 	bool kept;      /* the caller's: not to be given up for a new group while others are there */
 	int32_t *sum;   /* d: of the rounded vectors, at most LEADER_MOST_SUMMED of them */
+	double squares; /* of sum; leader_settle */
 };
 
 struct leaders {
@@ -43,6 +44,8 @@ size_t leaders_put(struct leaders *l, const float *x, bool *ret_new);
 double leaders_distance(const struct leaders *l, size_t group, const int16_t *x);
 /* Root mean square chord of a group's vectors from one another's mean direction: 0 for copies of one. */
 double leaders_spread(const struct leaders *l, size_t group);
+/* After `sum` was set from elsewhere. */
+void leader_settle(struct leader *g, size_t d);
 int64_t leaders_largest(const struct leaders *l);
 
 #endif

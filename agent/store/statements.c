@@ -43,5 +43,15 @@ const char *const migrations[] = {
 	" alert BLOB NOT NULL, made_us INTEGER NOT NULL, expires_us INTEGER,"
 	" attempts INTEGER NOT NULL, next_us INTEGER NOT NULL, said TEXT, dead_us INTEGER,"
 	" PRIMARY KEY(endpoint, number)) STRICT;",
+
+	/* What kind of odd, and why. */
+	"ALTER TABLE sample ADD COLUMN window_us INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE sample ADD COLUMN hash INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE sample ADD COLUMN kind TEXT NOT NULL DEFAULT 'other';"
+	"ALTER TABLE sample ADD COLUMN confidence REAL;"
+	"ALTER TABLE sample ADD COLUMN nearest TEXT;"
+	"ALTER TABLE sample ADD COLUMN why TEXT;"
+	"ALTER TABLE sample ADD COLUMN reasons TEXT;"
+	"CREATE INDEX sample_by_window ON sample(model, version, window_us, hash);",
 };
 const size_t n_migrations = sizeof migrations / sizeof *migrations;

@@ -22,13 +22,21 @@
 		"INSERT OR REPLACE INTO count(source, what, records, bytes) VALUES(?1,?2,?3,?4)")  \
 	X(COUNT_EACH, "SELECT source, what, records, bytes FROM count"                             \
 		      " WHERE ?1 IS NULL OR source = ?1 ORDER BY source, what")                    \
-	X(SAMPLE_PUT, "INSERT INTO sample(model, version, id, time_us, p, prediction, record)"     \
-		      " VALUES(?1,?2,?3,?4,?5,?6,?7)")                                             \
+	X(SAMPLE_PUT,                                                                              \
+		"INSERT INTO sample(model, version, id, time_us, p, prediction, record, window_us,"  \
+		" hash, kind, confidence, nearest, why, reasons)"                                  \
+		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)")                         \
+	X(SAMPLE_DROP, "DELETE FROM sample WHERE model = ?1 AND version = ?2 AND window_us = ?3"   \
+		       " AND hash = ?4")                                                           \
+	X(SAMPLE_SETTLE, "UPDATE sample SET kind = ?5 WHERE model = ?1 AND version = ?2"           \
+			 " AND window_us = ?3 AND hash = ?4 AND kind <> ?5")                       \
 	X(SAMPLE_TRIM, /* the newest ?2 of a model stay */                                         \
 		"DELETE FROM sample WHERE model = ?1 AND number <= (SELECT number FROM sample"     \
 		" WHERE model = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)")                       \
-	X(SAMPLE_EACH, "SELECT model, version, id, time_us, p, prediction, record FROM sample"     \
-		       " WHERE ?1 IS NULL OR model = ?1 ORDER BY number DESC LIMIT ?2")            \
+	X(SAMPLE_EACH,                                                                             \
+		"SELECT model, version, id, time_us, p, prediction, record, window_us, hash, kind,"  \
+		" confidence, nearest, why, reasons FROM sample"                                   \
+		" WHERE ?1 IS NULL OR model = ?1 ORDER BY number DESC LIMIT ?2")                   \
 	X(OUTBOX_PUT,                                                                              \
 		"INSERT OR REPLACE INTO outbox(endpoint, number, key, state, alert, made_us,"      \
 		" expires_us, attempts, next_us, said, dead_us)"                                   \

@@ -34,11 +34,15 @@ void txn_drop_position(struct txn *t, const char *source, const char *identity);
 void txn_put_counts(struct txn *t, const char *source, const struct counts *c);
 /* The newest `most` samples of the model are kept, at least 1. */
 void txn_put_sample(struct txn *t, const struct sample *s, size_t most);
+/* That sample, by window and hash: gone; of the kind that it now has. */
+void txn_drop_sample(struct txn *t, const char *model, const char *version, const struct sample *s);
+void txn_settle_sample(struct txn *t, const char *model, const char *version, const struct sample *s);
 
 /* What a room packed for itself: X(enum, word in the database, what it is). */
 #define STATE_KINDS(X)                                                                             \
 	X(STATE_WINDOW, "window", "an open window of a stream")                                    \
 	X(STATE_JUDGE, "judge", "evidence of a stream: e-detectors, latches, recent windows")      \
+	X(STATE_ODD, "odd", "groups of odd records, and samples of open windows")                 \
 	X(STATE_RULE, "rule", "what a rule file keeps between windows")                            \
 	X(STATE_ALERT, "alert", "the state of one alert: pending, firing, since when")             \
 	X(STATE_STREAM, "stream", "a stream: its reference, watermark, learning")                  \

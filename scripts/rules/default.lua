@@ -40,6 +40,10 @@ alert "OutOfDistribution" {
 		local lines = moved(s)
 		table.insert(lines, 1, ("%d records in the window, %.1f %% of them flagged. What moved:"):format(s.n, 100 * s.flag_rate))
 		for _, line in ipairs(schema(s, false, 5)) do lines[#lines + 1] = "Seen beside it: " .. line end
+		if s.odd ~= "" then lines[#lines + 1] = s.odd end
+		for i, e in ipairs(s.examples) do
+			if i <= 3 then lines[#lines + 1] = ("  %s (%s): %s"):format(e.id or "without id", e.kind, e.why or "") end
+		end
 		return table.concat(lines, "\n")
 	end,
 }

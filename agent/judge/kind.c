@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The decision table of kinds, and the windows in which they are counted. */
+#include "judge/kind_room.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Surer than half of the reference. */
+#define SURE .5
+/* A class is rare where it and all that are as rare hold at most this share of the reference, and it less than half of an even
+ * part: classes that are all alike are not rare because one of them must be the last. */
+#define RARE_SHARE .05
+
+static bool class_is_rare(const struct reference *r, int32_t class)
+{
+	const struct reference_odd *o = &r->odd;
+	int64_t all = 0, as_rare = 0;
+
+	if (class < 0 || (size_t)class >= o->n_classes)
+		return false;
+	for (size_t i = 0; i < o->n_classes; i++) {
+		all += o->classes[i];
+		as_rare += o->classes[i] <= o->classes[class] ? o->classes[i] : 0;
+	}
+	return (double)as_rare <= RARE_SHARE * (double)all &&
+	       (double)o->classes[class] * (double)o->n_classes < .5 * (double)all;
+}
+
+enum odd_kind odd_kind_of(const struct reference *r, const struct odd_row *row)
+{
+	double doubt = row->family[ODD_LOGITS];
+	double place = isnan(row->family[ODD_SPACE]) ? row->family[ODD_FEATURES] : row->family[ODD_SPACE];
+
+	if (row->faulty)
+		return ODD_FAULT;
+	if (doubt > r->flag_rate && doubt > place && class_is_rare(r, row->class))
+		return ODD_RARE;
+	if (doubt >= SURE && place <= r->flag_rate)
+		return ODD_ADVERSARIAL;
+	if (place <= r->flag_rate || place < doubt || (isnan(doubt) && !isnan(place)))
+		return ODD_FAR;
+	return isnan(doubt) ? ODD_OTHER : ODD_UNSURE;
+}
+
+bool odd_mislabelled(const struct reference *r, int32_t predicted, int32_t label, double confidence)
+{
+	const struct performance *p = &r->performance;
+
+	return predicted >= 0 && label >= 0 && predicted != label && (size_t)predicted < p->n_sure &&
+	       confidence >= p->sure[predicted]; /* NaN is not */
+}
+
+/* Opening. */
+
+struct odd *odd_open(const struct reference *r, const struct odd_options *options)
+{
+	struct odd *o = mem_zero(1, sizeof *o);
+
+	*o = (struct odd){.r = r, .options = *options};
+	o->rate = (double)(r->odd.n_group + 1) / (double)(r->odd.n_held + 1);
+	if (r->odd.radius > 0 && r->n_embedding > 0) {
+		o->leaders = leaders_open(r->n_embedding, r->odd.radius, LEADERS_MOST);
+		o->clusters = mem_zero(LEADERS_MOST, sizeof *o->clusters);
+	}
+	return o;
+}
+
+void odd_member_done(struct odd_member *m)
+{
+	free(m->id);
+	free(m->text);
+	free(m->rounded);
+	*m = (struct odd_member){0};
+}
+
+void odd_cluster_done(struct odd_cluster *c)
+{
+	for (size_t i = 0; i < ODD_MEMBERS; i++)
+		odd_member_done(&c->members[i]);
+	*c = (struct odd_cluster){0};
+}
+
+void odd_window_done(struct odd_window *w)
+{
+	for (size_t i = 0; i < w->n_samples; i++)
+		sample_done(&w->samples[i].s);
+	free(w->samples);
+	free(w->grouped);
+	*w = (struct odd_window){0};
+}
+
+void odd_close(struct odd *o)
+{
+	if (!o)
+		return;
+	for (size_t i = 0; o->clusters && i < LEADERS_MOST; i++)
+		odd_cluster_done(&o->clusters[i]);
+	for (size_t i = 0; i < o->n_windows; i++)
+		odd_window_done(&o->windows[i]);
+	free(o->clusters);
+	free(o->windows);
+	leaders_close(o->leaders);
+	free(o);
+}
+
+bool odd_moved(struct odd *o)
+{
+	return o->moved;
+}
+
+void odd_seen(struct odd *o, int64_t n)
+{
+	o->seen += n;
+	o->moved = true;
+}
+
+/* Counting. */
+
+static struct odd_window *window_of(struct odd *o, int64_t start_us)
+{
+	size_t at = o->n_windows;
+
+	while (at > 0 && o->windows[at - 1].start_us > start_us)
+		at--;
+	if (at > 0 && o->windows[at - 1].start_us == start_us)
+		return &o->windows[at - 1];
+	o->windows = mem_grow(o->windows, o->n_windows + 1, sizeof *o->windows);
+	memmove(o->windows + at + 1, o->windows + at, (o->n_windows - at) * sizeof *o->windows);
+	o->windows[at] = (struct odd_window){.start_us = start_us};
+	o->n_windows++;
+	return &o->windows[at];
+}
+
+/* A place in the house of groups is given to another: what it held in windows still open is told by kinds of its own. */
+static void grouped_forget(struct odd *o, size_t group)
+{
+	for (size_t i = 0; i < o->n_windows; i++) {
+		struct odd_window *w = &o->windows[i];
+
+		for (size_t k = 0; w->grouped && k < ODD_KINDS; k++) {
+			w->kinds[k] += w->grouped[group][k];
+			w->grouped[group][k] = 0;
+		}
+		for (size_t k = 0; k < w->n_samples; k++)
+			if (w->samples[k].group == group)
+				w->samples[k].group = SIZE_MAX;
+	}
+}
+
+struct sample *odd_record(struct odd *o, int64_t window_us, const struct odd_row *row, struct sample *ret_dropped)
+{
+	enum odd_kind kind = odd_kind_of(o->r, row);
+	struct odd_window *w = window_of(o, window_us);
+	size_t group = SIZE_MAX;
+
+	*ret_dropped = (struct sample){0};
+	o->moved = true;
+	if (kind != ODD_FAULT && w->looked++ < ODD_LOOKED) {
+		group = odd_group_join(o, window_us, row);
+		if (group != SIZE_MAX && o->leaders->at[group].n == 1)
+			grouped_forget(o, group);
+	}
+	if (group == SIZE_MAX) {
+		w->kinds[kind]++;
+	} else {
+		if (!w->grouped)
+			w->grouped = mem_zero(LEADERS_MOST, sizeof *w->grouped);
+		w->grouped[group][kind]++;
+	}
+	return o->options.samples > 0 ? odd_sample_put(o, w, row, kind, group, ret_dropped) : NULL;
+}
+
+/* Closing. */
+
+static int64_t grouped_n(const struct odd_window *w, size_t group)
+{
+	int64_t n = 0;
+
+	for (size_t k = 0; w->grouped && k < ODD_KINDS; k++)
+		n += w->grouped[group][k];
+	return n;
+}
+
+/* What a group's records of this window are: a class, a burst, or whatever each is by itself (ODD_KINDS). */
+static enum odd_kind group_kind(const struct odd *o, const struct odd_window *w, size_t group, int64_t window_n)
+{
+	if (o->clusters[group].class)
+		return ODD_NOVEL;
+	return odd_group_burst(o, group, grouped_n(w, group), window_n) ? ODD_ADVERSARIAL : ODD_KINDS;
+}
+
+/* Typical members, the most typical first; they are kept in that order. */
+static void group_tell(const struct odd_cluster *c, int64_t n, bool fresh, struct signal_odd *to)
+{
+	struct odd_group *g;
+	size_t at = to->n_groups;
+
+	while (at > 0 && to->groups[at - 1].n < n)
+		at--;
+	if (at == ODD_GROUPS_TOLD)
+		return;
+	if (to->n_groups == ODD_GROUPS_TOLD)
+		odd_group_done(&to->groups[--to->n_groups]);
+	if (!to->groups)
+		to->groups = mem_zero(ODD_GROUPS_TOLD, sizeof *to->groups);
+	memmove(to->groups + at + 1, to->groups + at, (to->n_groups - at) * sizeof *to->groups);
+	to->n_groups++;
+	g = &to->groups[at];
+	*g = (struct odd_group){.like = mem_copy_text(c->members[0].id ? c->members[0].id : ""), .text = mem_copy_text(c->members[0].text),
+		.n = n, .size = c->size, .first_us = c->first_us, .fresh = fresh};
+	for (size_t i = 0; i < ODD_MEMBERS; i++)
+		g->members[i] = mem_copy_text(c->members[i].id);
+}
+
+static void groups_count(const struct odd *o, const struct odd_window *w, int64_t window_n, const bool *fresh, enum odd_kind *kind_of,
+	struct signal_odd *to)
+{
+	for (size_t i = 0; o->clusters && i < LEADERS_MOST; i++) {
+		int64_t n = grouped_n(w, i);
+
+		kind_of[i] = ODD_KINDS;
+		if (n == 0)
+			continue;
+		kind_of[i] = group_kind(o, w, i, window_n);
+		if (kind_of[i] < ODD_KINDS)
+			to->kinds[kind_of[i]] += n;
+		else
+			for (size_t k = 0; k < ODD_KINDS; k++)
+				to->kinds[k] += w->grouped[i][k];
+		to->n_groups_all += kind_of[i] == ODD_NOVEL;
+		if (kind_of[i] == ODD_NOVEL)
+			group_tell(&o->clusters[i], n, fresh[i], to);
+	}
+}
+
+static void samples_settle(struct odd_window *w, const enum odd_kind *kind_of, void (*settled)(void *, const struct sample *),
+	void *context, struct signal_odd *to)
+{
+	enum odd_kind *final = mem_alloc((w->n_samples + 1) * sizeof *final);
+
+	for (size_t i = 0; i < w->n_samples; i++) {
+		struct odd_sample *s = &w->samples[i];
+		enum odd_kind group = s->group == SIZE_MAX ? ODD_KINDS : kind_of[s->group];
+
+		final[i] = group < ODD_KINDS ? group : s->kind;
+		s->s.kind = odd_words[final[i]];
+		if (settled)
+			settled(context, &s->s);
+	}
+	odd_examples(w, final, to);
+	free(final);
+}
+
+void odd_window(struct odd *o, const struct window *w, void (*settled)(void *context, const struct sample *s), void *context,
+	struct signal_odd *ret)
+{
+	enum odd_kind kind_of[LEADERS_MOST];
+	bool fresh[LEADERS_MOST] = {false};
+	size_t at = 0;
+
+	*ret = (struct signal_odd){0};
+	odd_groups_judge(o, fresh);
+	while (at < o->n_windows && o->windows[at].start_us != w->start_us)
+		at++;
+	if (at < o->n_windows) {
+		struct odd_window *mine = &o->windows[at];
+
+		memcpy(ret->kinds, mine->kinds, sizeof ret->kinds);
+		groups_count(o, mine, w->n, fresh, kind_of, ret);
+		for (size_t k = 0; k < ODD_KINDS; k++)
+			ret->n += ret->kinds[k];
+		samples_settle(mine, kind_of, settled, context, ret);
+		odd_window_done(mine);
+		memmove(mine, mine + 1, (--o->n_windows - at) * sizeof *mine);
+		o->moved = true;
+	}
+	signal_odd_tell(ret);
+}
