@@ -24,6 +24,7 @@ enum { FEW_WINDOWS = 20 };
 struct selftest {
 	struct offline offline;
 	const char *model;
+	const char *only;
 	long windows, replays;
 	size_t n_tested;
 	/* with LOG...: of each stream, in the order of pipeline_streams */
@@ -158,7 +159,8 @@ static void text_limits(const struct reference *r, const struct trial *drawn, co
 	if (r->n_windows < FEW_WINDOWS)
 		buf_format(to, "  - %zu windows (%s) are few: what they did not hold, no drawing from them can bring up; a longer reference can\n",
 			r->n_windows, rate_duration(span, period, sizeof period));
-	buf_format(to, "  - drawn: %zu windows stand for %zu. It shows that the budget is kept while traffic is as those were, not that it will be\n",
+	if (drawn->replays)
+		buf_format(to, "  - drawn: %zu windows stand for %zu. It shows that the budget is kept while traffic is as those were, not that it will be\n",
 		drawn->last.held_out, drawn->windows);
 	buf_text(to, "  - shuffled: what windows have in common beyond their records is gone; it shows that a reference of this size is enough if traffic is as simple\n");
 	if ((double)r->n_windows < 2 * exp(budget->log_budget))
@@ -180,9 +182,10 @@ static void reference_text(const struct reference *r, const struct trial *trials
 	text_detectors(r, to);
 	buf_text(to, "false alarms\n");
 	for (size_t i = 0; i < TRIALS; i++)
-		text_trial(&trials[i], budget, to);
+		if (trials[i].replays)
+			text_trial(&trials[i], budget, to);
 	for (size_t i = 0; i < TRIALS; i++)
-		if (trial_kinds[i].help)
+		if (trial_kinds[i].help && trials[i].replays)
 			buf_format(to, "    %-13s %s\n", trial_kinds[i].times > 1 ? "" : trial_kinds[i].name, trial_kinds[i].help);
 	text_limits(r, &trials[0], budget, to);
 }
@@ -228,11 +231,19 @@ static void reference_json(const struct reference *r, const struct trial *trials
 	json_flags(&flags, r->flag_rate, to);
 	json_detectors(r, to);
 	buf_text(to, ",\"trials\":[");
-	for (size_t i = 0; i < TRIALS; i++) {
-		buf_text(to, i ? "," : "");
-		json_trial(&trials[i], budget, to);
-	}
+	for (size_t i = 0, put = 0; i < TRIALS; i++)
+		if (trials[i].replays) {
+			buf_text(to, put++ ? "," : "");
+			json_trial(&trials[i], budget, to);
+		}
 	buf_text(to, "]}\n");
+}
+
+static const struct trial *first_run(const struct trial *trials)
+{
+	while (!trials->replays)
+		trials++;
+	return trials;
 }
 
 static int reference_test(struct selftest *t, const struct plugins *plugins, const struct model_config *m)
@@ -249,8 +260,8 @@ static int reference_test(struct selftest *t, const struct plugins *plugins, con
 		reference_close(r);
 		return cli_fail(t->offline.self, EX_CONFIG, "model \"%s\": %s", m->name, e.text);
 	}
-	trials_run(r, &options, (size_t)t->windows, (size_t)t->replays, t->offline.threads, trials);
-	budget = budget_of(m, trials[0].last.log_budget);
+	trials_run(r, &options, t->only, (size_t)t->windows, (size_t)t->replays, t->offline.threads, trials);
+	budget = budget_of(m, first_run(trials)->last.log_budget);
 	(t->offline.json ? reference_json : reference_text)(r, trials, &budget, &t->offline.out);
 	offline_flush(&t->offline, true);
 	reference_close(r);
@@ -261,8 +272,13 @@ static int reference_test(struct selftest *t, const struct plugins *plugins, con
 static int without_logs(void *context, const struct house *house)
 {
 	struct selftest *t = context;
+	bool any = false;
 	int status = 0;
 
+	for (size_t i = 0; i < TRIALS; i++)
+		any |= trial_wanted(&trial_kinds[i], t->only);
+	if (!any)
+		return cli_fail(t->offline.self, EX_USAGE, "no trial is called \"%s\": drawn, shuffled or \"in order\"", t->only);
 	for (size_t i = 0; i < house->config->n_models && !status; i++) {
 		const struct model_config *m = &house->config->models[i];
 
@@ -359,6 +375,7 @@ int command_selftest(const struct command *self, int argc, char **argv)
 	const struct cli_option options[] = {
 		{"model", 0, CLI_TEXT, &t.model, "M", "only this model of the configuration", 0, 0},
 		{"windows", 0, CLI_NUMBER, &t.windows, "N", "judged in each replay (default 8640)", 1, 10000000},
+		{"trial", 0, CLI_TEXT, &t.only, "NAME", "only trials whose name begins so: drawn, shuffled, \"in order\"", 0, 0},
 		{"replays", 0, CLI_NUMBER, &t.replays, "R", "of each trial, each with another draw (default 10)", 1, 1000000},
 		{0},
 	};

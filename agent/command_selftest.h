@@ -44,9 +44,11 @@ struct trial {
 	double highest_log_m;
 };
 
-/* `replays` of each trial (in order: one, since nothing in it is drawn), `windows` judged in each; ret[TRIALS]. Threads change
- * nothing in it. */
-void trials_run(const struct reference *r, const struct judge_options *options, size_t windows, size_t replays, long threads,
+/* Those whose name begins with `only` (NULL: all). */
+bool trial_wanted(const struct trial_kind *kind, const char *only);
+/* `replays` of each trial that is wanted (in order: one, since nothing in it is drawn), `windows` judged in each; ret[TRIALS], the
+ * others without replays. Threads change nothing in it. */
+void trials_run(const struct reference *r, const struct judge_options *options, const char *only, size_t windows, size_t replays, long threads,
 	struct trial *ret);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { BLOCKS = 5 };
@@ -30,9 +31,15 @@ struct jobs {
 	const struct reference *r;
 	const struct judge_options *options;
 	size_t windows, replays, n;
+	size_t kinds[TRIALS]; /* that are wanted */
 	atomic_size_t next, done;
 	struct judge_selftest *results; /* n */
 };
+
+bool trial_wanted(const struct trial_kind *kind, const char *only)
+{
+	return !only || strncmp(kind->name, only, strlen(only)) == 0;
+}
 
 static void job_run(const struct jobs *jobs, const struct trial_kind *kind, uint64_t replay, struct judge_selftest *ret)
 {
@@ -58,7 +65,7 @@ static void *jobs_work(void *of)
 	size_t i;
 
 	while ((i = atomic_fetch_add(&jobs->next, 1)) < jobs->n) {
-		const struct trial_kind *kind = &trial_kinds[i / jobs->replays];
+		const struct trial_kind *kind = &trial_kinds[jobs->kinds[i / jobs->replays]];
 
 		if (!kind->in_order || i % jobs->replays == 0)
 			job_run(jobs, kind, i % jobs->replays, &jobs->results[i]);
@@ -95,18 +102,25 @@ static void trial_add(struct trial *t, const struct judge_selftest *s)
 	t->highest_log_m = fmax(t->highest_log_m, s->highest_log_m);
 }
 
-void trials_run(const struct reference *r, const struct judge_options *options, size_t windows, size_t replays, long threads,
+void trials_run(const struct reference *r, const struct judge_options *options, const char *only, size_t windows, size_t replays, long threads,
 	struct trial *ret)
 {
-	struct jobs jobs = {.r = r, .options = options, .windows = windows, .replays = replays,
-		.n = TRIALS * replays};
+	struct jobs jobs = {.r = r, .options = options, .windows = windows, .replays = replays};
+	size_t wanted = 0;
 
-	jobs.results = mem_zero(jobs.n, sizeof *jobs.results);
-	jobs_run(&jobs, threads);
 	for (size_t k = 0; k < TRIALS; k++) {
 		ret[k] = (struct trial){.kind = &trial_kinds[k], .highest_log_m = -INFINITY};
-		for (size_t i = 0; i < (ret[k].kind->in_order ? 1 : jobs.replays); i++)
-			trial_add(&ret[k], &jobs.results[k * jobs.replays + i]);
+		if (trial_wanted(&trial_kinds[k], only))
+			jobs.kinds[wanted++] = k;
+	}
+	jobs.n = wanted * replays;
+	jobs.results = mem_zero(jobs.n + 1, sizeof *jobs.results);
+	jobs_run(&jobs, threads);
+	for (size_t j = 0; j < wanted; j++) {
+		struct trial *t = &ret[jobs.kinds[j]];
+
+		for (size_t i = 0; i < (t->kind->in_order ? 1 : jobs.replays); i++)
+			trial_add(t, &jobs.results[j * jobs.replays + i]);
 	}
 	free(jobs.results);
 }
