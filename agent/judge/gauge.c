@@ -20,6 +20,11 @@ static const double powers[GAUGE_POWERS] = {.1, .3, .6};
 #define BACK_MOST 3.0
 #define BACK_DRIFT .4
 #define LOW_LOG_M 3.0
+/* A level is learned from three windows; and half as far again, of a distance whose square this is, is news. */
+#define NEWS_SPREADS 2
+#define NEWS_LEAST .81
+/* Spread of a level, as a part of the reference's own, at least. */
+#define LEVEL_LEAST .25
 #define STALE_WINDOWS 3
 
 void gauge_reset(struct gauge *g)
@@ -46,17 +51,24 @@ double gauge_log_m(const struct gauge *g)
 	return log(sum);
 }
 
+/* Squared distances vary the less, for their size, the larger they are: of a noncentral chi-square far out the deviation is
+ * sqrt(2) exp(-height / 2) times that of the central one, in logarithms. */
+static double level_spread(const struct gauge *g)
+{
+	return g->s->sd * fmax(fmin(1, 1.5 * exp(-g->level / 2)), LEVEL_LEAST);
+}
+
 /* log of how often a window of the null is as high as this. No further down than K windows can tell: beyond the largest of K
  * one tail is taken on trust, as far again as K windows reach. */
 static double log_p(const struct gauge *g)
 {
 	const struct statistic *s = g->s;
-	/* A known level was learned from three windows: give it a deviation. */
-	double mean = g->state == TRACK_KNOWN ? fmax(s->mean, g->level + s->sd) : s->mean;
-	double p = .5 * erfc((g->height - mean) / s->sd / sqrt(2));
-	double least = (double)s->n_windows / s->memory + 1;
+	bool known = g->state == TRACK_KNOWN;
+	double sd = known ? level_spread(g) : s->sd, mean = s->mean, windows = (double)s->n_windows / s->memory + 1;
 
-	return log(fmax(p, 1 / (least * least)));
+	if (known)
+		mean = fmax(mean, g->level + fmax(NEWS_SPREADS * sd, NEWS_LEAST));
+	return log(fmax(.5 * erfc((g->height - mean) / sd / sqrt(2)), 1 / (windows * windows)));
 }
 
 static double detect(struct gauge *g)

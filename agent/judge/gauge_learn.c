@@ -11,6 +11,7 @@
 #include "judge/caution.h"
 
 #define STRETCHES 10
+#define MOST_PAIRS 200
 
 struct heights {
 	const struct reference_window **windows; /* oldest first */
@@ -72,7 +73,7 @@ static void windows_compare(const struct statistic *s, struct heights *h)
 			stretch_add(rest, h->windows[t]->v + s->first, n, UINT64_MAX);
 		for (size_t t = from; t < to; t++)
 			if (statistic_compare(s, rest, h->windows[t]->v + s->first, &h->of[kept]))
-				kept++;
+				h->windows[kept++] = h->windows[t];
 	}
 	h->n = kept;
 	free(rest);
@@ -99,8 +100,60 @@ static void excess_find(struct statistic *s, const struct heights *h)
 	s->excess = fmax(s->excess, 0);
 }
 
-/* Integrated autocorrelation time (Geyer 1992), as evidence_memory: the first lag that chance explains ends it. */
-static double memory_of(const double *x, size_t n, double mean)
+/* Mean of how far windows are apart that lie `lag` apart, and its standard error; NAN where they cannot be compared. Of a
+ * thousand pairs at most. */
+static double apart_by(const struct statistic *s, const struct heights *h, size_t lag, double *ret_error)
+{
+	size_t step = 1 + (h->n - lag) / MOST_PAIRS, n = 0;
+	double sum = 0, squares = 0;
+
+	for (size_t t = lag; t < h->n; t += step) {
+		struct oodd_comparison c;
+		double x;
+		if (!statistic_compare(s, h->windows[t - lag]->v + s->first, h->windows[t]->v + s->first, &c))
+			continue;
+		x = c.statistic / c.expected;
+		sum += x;
+		squares += x * x;
+		n++;
+	}
+	*ret_error = sqrt(fmax(squares / (double)n - sum / (double)n * sum / (double)n, 0) / (double)n);
+	return n ? sum / (double)n : NAN;
+}
+
+/* How far windows are apart that have nothing to do with one another: those of the two halves. */
+static double apart_by_half(const struct statistic *s, const struct heights *h)
+{
+	double sum = 0, error;
+	size_t n = 0;
+
+	for (size_t lag = h->n / 2; lag < h->n - h->n / 8; lag += 1 + h->n / 16) {
+		double one = apart_by(s, h, lag, &error);
+		if (isnan(one))
+			return NAN;
+		sum += one;
+		n++;
+	}
+	return sum / (double)n;
+}
+
+/* Integrated autocorrelation time of the windows themselves, as evidence_memory has it, from the variogram: half the squared
+ * distance of two windows is their variance less their covariance. The first lag that chance explains ends it. */
+static double memory_of_windows(const struct statistic *s, const struct heights *h)
+{
+	double far = apart_by_half(s, h), memory = 1, error;
+
+	for (size_t lag = 1; far > 0 && lag <= h->n / 3; lag++) {
+		double correlation = 1 - apart_by(s, h, lag, &error) / far;
+		if (!(correlation > CAUTION_MEMORY_Z * error / far))
+			break;
+		memory += 2 * correlation * (double)h->n / (double)(h->n - lag);
+	}
+	return memory;
+}
+
+/* The same of how far they are from the rest. */
+static double memory_of_heights(const double *x, size_t n, double mean)
 {
 	double variance = 0, memory = 1;
 
@@ -112,7 +165,7 @@ static double memory_of(const double *x, size_t n, double mean)
 			sum += (x[t] - mean) * (x[t - lag] - mean) / (double)(n - lag);
 		if (sum / variance <= CAUTION_MEMORY_Z / sqrt((double)(n - lag)))
 			break;
-		memory += 2 * sum / variance;
+		memory += 2 * sum / variance * (double)n / (double)(n - lag);
 	}
 	return memory;
 }
@@ -122,7 +175,7 @@ static void law_find(struct statistic *s, const struct heights *h)
 {
 	double n = (double)h->n, mean = mean_of(h->height, h->n), squares = 0, independent;
 
-	s->memory = memory_of(h->height, h->n, mean);
+	s->memory = fmax(memory_of_heights(h->height, h->n, mean), memory_of_windows(s, h));
 	independent = fmax(n / s->memory, 2);
 	for (size_t t = 0; t < h->n; t++)
 		squares += (h->height[t] - mean) * (h->height[t] - mean) / (n - 1);

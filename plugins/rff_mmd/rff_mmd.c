@@ -255,7 +255,7 @@ static int rff_compare(const void *state, const int64_t *reference, int64_t n_re
 
 static const struct oodd_option options[] = {
 	{"features", OODD_OPTION_INT, 256, 16, MOST_FEATURES, NULL, "numbers a window adds up; a cosine and a sine for every two"},
-	{"sample", OODD_OPTION_REAL, .1, 1e-4, 1, NULL, "share of records that is added up, chosen by the record's hash"},
+	{"sample", OODD_OPTION_REAL, 1, 1e-4, 1, NULL, "share of records that is added up, chosen by the record's hash"},
 	{"bandwidth", OODD_OPTION_REAL, 0, 0, 1e9, NULL, "of the Gaussian kernel; 0: the median heuristic"},
 	{"normalise", OODD_OPTION_BOOL, 1, 0, 1, NULL, "embeddings are scaled to length 1"},
 	{"seed", OODD_OPTION_INT, 1, 1, 1000000, NULL, "of the frequencies, which the reference then holds"},

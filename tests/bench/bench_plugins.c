@@ -148,6 +148,21 @@ static void blas_bank(const struct data *t, size_t from, size_t n)
 	blas_gemm(t, from, n, t->shape.bank, NULL);
 }
 
+/* As the host has it: each row into a slot of its own, which is then added to a window's vector. */
+static void rows_add(const struct line *l, const struct oodd_batch *b)
+{
+	static int64_t slot[4096], window[4096];
+	size_t width = l->detector->width(l->state);
+
+	for (size_t i = 0; i < b->n; i++) {
+		memset(slot, 0, width * sizeof *slot);
+		if (l->detector->accumulate(l->state, b, i, i + 1, slot) < 0)
+			abort();
+		for (size_t k = 0; k < width; k++)
+			window[k] += slot[k];
+	}
+}
+
 static void line_run(struct line *l, const struct data *t, size_t rows)
 {
 	double start = cpu_s();
@@ -156,6 +171,8 @@ static void line_run(struct line *l, const struct data *t, size_t rows)
 		struct oodd_batch b = t->number ? features_of(t, from, l->batch) : batch_of(t, from, l->batch);
 		if (l->blas)
 			l->blas(t, from, l->batch);
+		else if (!l->detector->score)
+			rows_add(l, &b);
 		else if (l->detector->score(l->state, &b, t->scores, t->status))
 			abort();
 	}
@@ -193,7 +210,8 @@ static void detector_add(struct line *lines, size_t *n, const struct plugins *pl
 	}
 	for (size_t batch = 256; batch >= 1; batch /= 256) {
 		lines[*n] = (struct line){.batch = batch, .detector = d, .state = state, .best = INFINITY};
-		snprintf(lines[(*n)++].name, sizeof lines->name, "%s%s%s", name, option.name ? " k = " : "", option.name ? option.text : "");
+		snprintf(lines[(*n)++].name, sizeof lines->name, "%s%s%s", name, option.name ? option.name[0] == 'k' ? " k = " : ", every row" : "",
+			option.name && option.name[0] == 'k' ? option.text : "");
 	}
 	detector_options_free(options, n_options);
 	free(bytes);
@@ -232,9 +250,10 @@ static double default_set(const struct line *lines, size_t n)
 
 static void classes_bench(const struct plugins *plugins, struct shape shape)
 {
-	static const char *const names[] = {"null", "msp", "maxlogit", "energy", "entropy", "margin", "gen", "mahalanobis", "relative", "fdbd", "vim", "scale", "react"};
+	static const char *const names[] = {"null", "msp", "maxlogit", "energy", "entropy", "margin", "gen", "mahalanobis", "relative", "fdbd", "vim", "scale", "react",
+		"mean_shift", "covariance_shift", "bbse"};
 	struct data t = data_make(shape);
-	struct line lines[40];
+	struct line lines[48];
 	size_t n = 0;
 
 	printf("%zu dimensions, %zu classes\n", shape.d, shape.classes);
@@ -243,6 +262,7 @@ static void classes_bench(const struct plugins *plugins, struct shape shape)
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		detector_add(lines, &n, plugins, names[i], &t, ROWS, (struct option_text){0});
 	detector_add(lines, &n, plugins, "knn", &t, shape.bank, (struct option_text){"k", "1"});
+	detector_add(lines, &n, plugins, "rff_mmd", &t, ROWS, (struct option_text){"sample", "1"});
 	lines_run(lines, n, &t, shape.d > 256 ? 1024 : ROWS);
 	printf("  the default set, knn with %zu rows, in batches: %.1f us/row\n", shape.bank, default_set(lines, n) * 1e6);
 	printf("  mahalanobis in batches: %.0f %% of the speed of sgemm + sgemm, %.0f %% of strmm + sgemm\n\n",
