@@ -15,7 +15,9 @@
 
 /* Which detectors. */
 
-enum holds { RAW_LOGITS = 1, PROBABILITIES = 2, EMBEDDING = 4, FEATURES_ALONE = 8 };
+#define MOST_TIMES 3.0 /* see fit_travel.c */
+
+enum holds { RAW_LOGITS = 1, PROBABILITIES = 2, EMBEDDING = 4, FEATURES = 8, FEATURES_ALONE = 16 };
 
 /* What is used where nobody chose, by what the log holds: few of each family, since which family is good differs from set to set
  * (README.md). Those of the last layer need not be installed. */
@@ -35,7 +37,9 @@ static const struct standard {
 	{EMBEDDING, "knn", false},
 	{RAW_LOGITS | EMBEDDING, "fdbd", true},
 	{PROBABILITIES | EMBEDDING, "fdbd", true},
-	{FEATURES_ALONE, "ecod", true}, /* beside logits it was muted on two sets of three: models are sure of extreme rows */
+	{FEATURES, "copula", true}, /* where there is no embedding, which holds what the model made of them */
+	{FEATURES, "tabular_knn", true},
+	{FEATURES_ALONE, "ecod", true},
 	{RAW_LOGITS | EMBEDDING, "vim", true},
 };
 
@@ -54,8 +58,8 @@ static unsigned log_holds(const struct reference *r)
 
 	if (r->n_logits > 0)
 		holds |= r->logits_normalised ? PROBABILITIES : RAW_LOGITS;
-	if (holds == 0 && r->n_numeric + r->n_category > 0)
-		holds |= FEATURES_ALONE;
+	if (r->n_embedding == 0 && r->n_numeric + r->n_category > 0)
+		holds |= holds == 0 ? FEATURES | FEATURES_ALONE : FEATURES;
 	return holds;
 }
 
@@ -195,6 +199,20 @@ static int detectors_asked(struct work *w, const struct lesson *l, struct error 
 	return code;
 }
 
+/* The last one learned is let go where what is normal for it does not last. */
+static void standard_keep(struct work *w, const struct lesson *l)
+{
+	struct reference_detector *d = &w->r->detectors[w->r->n_detectors - 1];
+	double times = detector_travels(w, d, l->lent, l->n);
+
+	if (times <= MOST_TIMES)
+		return;
+	fit_note(w->f, "left out: %s: fitted on the earlier half of the reference it finds %.1f times as many odd records in the later half: "
+		       "what is normal for it does not last", d->name, times);
+	reference_detector_done(d);
+	w->r->n_detectors--;
+}
+
 static void standard_learn(struct work *w, const struct lesson *l, const struct standard *s)
 {
 	char bank[24];
@@ -203,12 +221,14 @@ static void standard_learn(struct work *w, const struct lesson *l, const struct 
 	struct error e = {""};
 	int code;
 
-	snprintf(bank, sizeof bank, "%zu", bank_rows(w->r->n_embedding));
-	if (strcmp(s->name, "knn") == 0)
+	snprintf(bank, sizeof bank, "%zu", bank_rows(w->r->n_embedding > 0 ? w->r->n_embedding : w->r->n_numeric + w->r->n_category));
+	if (strcmp(s->name, "knn") == 0 || strcmp(s->name, "tabular_knn") == 0)
 		d = (struct fit_detector){s->name, knn, 2};
 	code = detector_learn(w, l, &d, &e);
 	if (code < 0 && !(code == -ENOENT && s->may_lack))
 		fit_note(w->f, "left out: %s", e.text);
+	if (code == 0 && (s->of & FEATURES))
+		standard_keep(w, l);
 }
 
 /* One of these that cannot work here is left out: nobody asked for it by name. */

@@ -92,6 +92,10 @@ struct work {
 	bool standard; /* nobody chose detectors of records */
 };
 
+/* fit_travel.c: fitted on the earlier half of the reference's time, how many times as many odd records does a detector find in the
+ * later half of cal-A? 1 where it cannot be told. `lent`: the part that detectors learn from, oldest first. */
+double detector_travels(struct work *w, const struct reference_detector *by, const struct oodd_batch *const *lent, size_t n_lent);
+
 /* fit_thin.c: of a set that nobody chose, what ranks records as another does, and what weighs next to nothing; by cal-A */
 void detectors_thin_alike(struct work *w);
 void detectors_thin_light(struct work *w);

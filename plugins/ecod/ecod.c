@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "algebra/bytes.h"
-#include "ecod/table.h"
+#include "algebra/table.h"
 
 #define MAGIC "oodecd01"
 /* Rows at a time: their sums stay on the stack. */

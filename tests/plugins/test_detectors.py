@@ -5,6 +5,7 @@ import json, os, subprocess, tempfile
 import numpy as np
 import pytest
 from scipy.special import logsumexp, softmax
+from scipy.stats import norm
 
 BUILD = os.environ.get("OODD_BUILD", ".")
 PLUGINS = os.path.join(BUILD, "plugins")
@@ -482,6 +483,73 @@ def test_ecod(rng):
          ecod_parts(x[:0, :0], x[:0, :0], many, many[:200], (100000,))[0][:, 0], 1e-6)
     with pytest.raises(Refused, match="no rows with features"):
         run("ecod", rows, dict(embedding=np.ones((5, 2))))
+
+
+# ---- features together ----
+
+def normal_scores(fit, x, words, word, known):
+    """Coordinates of x: ranks as normal scores, rarities, and what is missing; fit has at most 512 distinct values a feature."""
+    columns, rest, n = [], np.zeros(len(x)), len(fit)
+    for f, v in zip(fit.T, x.T):
+        there = np.sort(f[np.isfinite(f)])
+        at, below = np.unique(there, return_index=True)
+        up_to = np.r_[below[1:], len(there)]
+        z = norm.ppf((below + up_to + 1) / 2 / (len(there) + 1))
+        spread = there.std() if len(there) and there.std() > 1e-12 else abs(there.mean()) if len(there) and there.mean() else 1
+        if len(there):
+            score = np.interp(v, at, z)
+            score = np.where(v < at[0], z[0] - (at[0] - v) / spread, np.where(v > at[-1], z[-1] + (v - at[-1]) / spread, score))
+        else:
+            score = np.zeros(len(v))
+        columns.append(np.where(np.isnan(v), 0, np.clip(score, -1000, 1000)))
+        rest += np.where(np.isnan(v), -np.log((n - len(there) + .5) / (n + 1)), -np.log((len(there) + .5) / (n + 1)))
+    for k, most in enumerate(known):
+        counts = np.bincount(words[words[:, k] >= 0, k], minlength=most + 1)
+        rarity = -np.log((counts + .5) / (counts.sum() + 1))
+        columns.append(np.where(word[:, k] < 0, (counts * rarity).sum() / counts.sum(), rarity[np.clip(word[:, k], 0, most)]))
+        rest += np.where(word[:, k] < 0, -np.log((n - counts.sum() + .5) / (n + 1)), -np.log((counts.sum() + .5) / (n + 1)))
+    return np.column_stack(columns + [rest])
+
+
+def test_tabular(rng):
+    known = (40, 2)
+    x, words = features(rng, 500)
+    x[:, 0] += x[:, 3]
+    words = np.where(words >= known, -1, words)
+    q, word = features(rng, 300)
+    q[:30, :4] *= 10
+    q[30:40, 0], q[40:50, 4], q[50, 1], q[51, 1] = [np.nan] * 10, rng.normal(size=10), np.inf, -np.inf
+    word[50:60, 1] = 2
+    fit, rows = dict(numeric=x, category=words, n_known=known), dict(numeric=q, category=word, n_known=known)
+    z, zq = normal_scores(x, x, words, words, known), normal_scores(x, q, words, word, known)
+    s = np.cov(z.T, ddof=0)
+    inverse = np.linalg.inv(s + 1e-2 * np.trace(s) / len(s) * np.eye(len(s)))
+    off = zq - z.mean(0)
+    got, learned, reasons = run_all("copula", rows, fit)
+    near("copula", got, np.einsum("ij,jk,ik->i", off, inverse, off))
+    check("copula, fits are the same bits twice", run("copula", rows, fit)[1] == learned)
+    for i in range(100):
+        part = off[i] * (inverse @ off[i])
+        shares = {(1, k): part[k] / part.clip(0).sum() for k in range(6)} | {(2, k): part[6 + k] / part.clip(0).sum() for k in range(2)}
+        told = {(kind, index): weight for kind, index, weight in reasons[i]}
+        assert list(told.values()) == sorted(told.values(), reverse=True)
+        assert all(abs(shares[k] - told.get(k, 0)) < 1e-3 for k in shares if shares[k] > 1e-3), (i, shares, told)
+    check("copula, reasons are what each feature adds", True)
+    far = np.sqrt(((zq[:, None] - z[None]) ** 2).sum(2))
+    for k in (1, 7):
+        got, learned, reasons = run_all("tabular_knn", rows, fit, k=k)
+        near(f"tabular_knn, k = {k}", got, np.sort(far, axis=1)[:, k - 1], 1e-4, 1e-4)
+        for i in range(100):
+            row = [(index, weight) for kind, index, weight in reasons[i] if kind == 4]
+            assert len(row) == k and all(abs(far[i, int(j)] - w) < 1e-3 * w + 1e-3 for j, w in row)
+        check(f"tabular_knn, k = {k}, reasons are the nearest rows", True)
+    nothing = dict(numeric=np.full((3, 2), np.nan))
+    for name in ("copula", "tabular_knn"):
+        check(f"{name}: a row without any feature is not scored", np.isnan(run(name, nothing, dict(numeric=x[:, :2]))[0]).all())
+        with pytest.raises(Refused, match="no rows with features"):
+            run(name, rows, dict(embedding=np.ones((5, 2))))
+    with pytest.raises(Refused, match="no feature varies"):
+        run("copula", dict(numeric=np.ones((5, 2))), dict(numeric=np.ones((50, 2))))
 
 
 # ---- the oracle ----

@@ -4,7 +4,7 @@
  * is the logarithm of the tail, so a tail of 10 rows must be known to the row, one of 10,000 to a percent. A value that many rows share
  * covers a rank that wants a knot, so it always is one.
  */
-#include "ecod/table.h"
+#include "algebra/table.h"
 
 #include <errno.h>
 #include <math.h>
@@ -173,8 +173,7 @@ bool table_read(struct table *t, struct bytes *from)
 
 /* ---- asking ---- */
 
-/* Knots with a value <= x. */
-static size_t knots_up_to(const struct table *t, double x)
+size_t table_knots_up_to(const struct table *t, double x)
 {
 	size_t at = 0;
 
@@ -186,7 +185,7 @@ static size_t knots_up_to(const struct table *t, double x)
 void table_tails(const struct table *t, double x, double *ret_left, double *ret_right)
 {
 	double n = (double)t->n, below, up_to;
-	size_t k = knots_up_to(t, x);
+	size_t k = table_knots_up_to(t, x);
 
 	if (k > 0 && t->value[k - 1] == x) {
 		below = t->below[k - 1];

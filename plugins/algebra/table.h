@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The distribution of one numeric feature: some of its values, each with how many of the reference's are smaller, and how many
  * are not larger. Counts in between are interpolated. */
-#ifndef ECOD_TABLE_H
-#define ECOD_TABLE_H
+#ifndef ALGEBRA_TABLE_H
+#define ALGEBRA_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +28,7 @@ void table_write(const struct table *t, struct bytes *to);
 /* False, with from->bad or nothing, where it cannot be a table. */
 bool table_read(struct table *t, struct bytes *from);
 
+size_t table_knots_up_to(const struct table *t, double x); /* knots with a value <= x */
 /* -log of the share of values not larger than x and not smaller, x itself counted with them: ((count) + 1) / (n + 1). */
 void table_tails(const struct table *t, double x, double *ret_left, double *ret_right);
 
