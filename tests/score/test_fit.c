@@ -441,10 +441,44 @@ static void features_alone_make_a_reference(void **state)
 	}
 	t = trial_of(b, NULL);
 	assert_int_equal(t.code, 0);
-	assert_int_equal(t.r->n_detectors, 1);
-	assert_string_equal(t.r->detectors[0].name, "ecod");
+	assert_int_equal(t.r->n_detectors, 2); /* of one feature, ecod ranks records as the copula does */
+	assert_string_equal(t.r->detectors[0].name, "copula");
+	assert_string_equal(t.r->detectors[1].name, "tabular_knn");
 	assert_int_equal(t.r->n_measures, 4); /* p-value, missing, fields, x */
 	assert_true(t.r->n_windows > 0);
+	trial_done(&t);
+}
+
+static bool notes_hold(const struct trial *t, const char *words)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < t->notes.n_lines; i++)
+		found |= strstr(t->notes.lines[i], words) != NULL;
+	return found;
+}
+
+/* Each hour has its neighbours among what was learned, so calibration on hours between would not show it. */
+static void what_drifts_is_not_asked_for_neighbours(void **state)
+{
+	struct batch *b = made_open(0, 0);
+	struct trial t;
+
+	(void)state;
+	for (uint64_t row = 0; row < 4000; row++) {
+		batch_row_begin(b);
+		b->time_us[b->n] = (int64_t)row * 1000000;
+		made_number(b, "x", (double)row / 500 + made_normal(row, 1));
+		b->n++;
+	}
+	t = trial_of(b, NULL);
+	assert_int_equal(t.r->n_detectors, 1);
+	assert_string_equal(t.r->detectors[0].name, "ecod");
+	assert_true(notes_hold(&t, "left out: copula: fitted on the earlier half"));
+	assert_true(notes_hold(&t, "left out: tabular_knn: fitted on the earlier half"));
+	trial_done(&t);
+	t = trial_of(made_batch(0, 4000, 1, MADE_ALL), "rare copula"); /* who asks by name knows better */
+	assert_non_null(detector_of(&t, "copula"));
 	trial_done(&t);
 }
 
@@ -636,6 +670,7 @@ int main(void)
 		cmocka_unit_test(features_are_no_judge_of_models_nor_models_of_features),
 		cmocka_unit_test(all_useless_is_a_reference_that_flags_nothing),
 		cmocka_unit_test(features_alone_make_a_reference),
+		cmocka_unit_test(what_drifts_is_not_asked_for_neighbours),
 		cmocka_unit_test(detectors_follow_what_the_log_holds),
 		cmocka_unit_test(vectors_may_come_late),
 		cmocka_unit_test(what_cannot_be_is_said),
