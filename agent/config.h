@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "input/decode.h"
+#include "model/limit.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,6 +61,7 @@ struct model_config {
 	double flag;             /* 0 < flag < 1 */
 	double accuracy;         /* of the model, as told; 0: not told */
 	bool strict;             /* .. and at most that share, for the calibration records at hand */
+	struct limits limits;    /* of output metrics (model/limit.h) */
 	int season;              /* enum season (model/season.h) */
 	double smallest_effect;  /* PSI below which nothing pages */
 	double fit_share[4];     /* fit, cal-A, cal-B, null; sum to 1 */

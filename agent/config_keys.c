@@ -90,6 +90,10 @@ static const struct key model_keys[] = {
 		.help = "how a stream that has no reference gets one from its traffic; false: not at all"},
 	{"relearn", KEY_DURATION, KEY_AT(struct model_config, relearn_us), .standard = "0s", .least = 0, .most = 3650 * 86400.,
 		.help = "make the next reference when the last record of this one is so old, in event time; 0: never"},
+	{"metrics", KEY_OTHER, KEY_AT(struct model_config, limits), .read = value_read_metrics,
+		.done = value_done_metrics, .print = value_print_metrics,
+		.help = "limits of output metrics, whatever the reference held; thresholds are fitted: "
+			"above, below with at_most, at_least (shares of records); mean_at_most, mean_at_least"},
 	{"slices", KEY_LATER, .help = "a stream is watched as a whole"},
 };
 

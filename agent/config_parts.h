@@ -37,6 +37,9 @@ void value_read_detectors(
 	struct reading *r, const struct key *k, const struct value *v, void *member);
 void value_done_detectors(void *member);
 void value_print_detectors(const void *member, struct buf *to);
+void value_read_metrics(struct reading *r, const struct key *k, const struct value *v, void *member); /* config_metrics.c */
+void value_done_metrics(void *member);
+void value_print_metrics(const void *member, struct buf *to);
 void value_read_rate(struct reading *r, const struct key *k, const struct value *v, void *member);
 void value_read_model_rate(struct reading *r, const struct key *k, const struct value *v, void *member);
 void value_print_rate(const void *member, struct buf *to);

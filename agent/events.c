@@ -2,6 +2,7 @@
  * Lines for programs and for people. Key order is fixed: a diff of two replays is a diff of what they found. */
 #include "events.h"
 #include "events_samples.h"
+#include "events_limits.h"
 #include "events_schema.h"
 
 #include "base/clock.h"
@@ -113,6 +114,7 @@ void event_signal(struct buf *to, const struct signal *s)
 	put_time(to, "since", s->since_us);
 	put_text(to, "why", s->why);
 	put_text(to, "inherited_from", s->inherited_from);
+	event_limits(to, &s->limits);
 	event_performance(to, &s->performance);
 	buf_text(to, ",\"findings\":[");
 	for (size_t i = 0; i < s->n_findings; i++) {
@@ -255,6 +257,7 @@ void text_signal(struct buf *to, const struct signal *s)
 			buf_format(to, "    %s: %s%s\n", s->findings[i].name, s->findings[i].change, s->findings[i].latched ? "" : "  (new)");
 			shown++;
 		}
+	text_limits(to, &s->limits);
 	text_performance(to, &s->performance, s->alarm);
 	text_schema(to, &s->schema);
 	if (s->alarm)

@@ -46,7 +46,22 @@ struct judge_options judge_options_of(const struct model_config *m)
 	o.window_us = m->window_us;
 	o.smallest_effect = m->smallest_effect;
 	o.season = (enum season)m->season;
+	o.limits = &m->limits;
 	return o;
+}
+
+/* Every limit is of a metric that the reference knows, and can be counted by it. */
+static int limits_fit(const struct model_config *m, const char *path, const struct reference *r, struct error *e)
+{
+	for (size_t i = 0; i < m->limits.n; i++) {
+		char *why = limit_unfit(&m->limits.at[i], r);
+		int status = why ? error_set(e, -EINVAL, "metrics (line %d): %s (%s)", m->limits.at[i].line, why, path) : 0;
+
+		free(why);
+		if (status)
+			return status;
+	}
+	return 0;
 }
 
 /* The reference was made under other settings than the configuration has now: said, and refused where it would be wrong. */
@@ -65,7 +80,7 @@ static int reference_fits(const struct model_config *m, const char *path, const 
 	if (r->strict != m->strict)
 		return error_set(e, -EINVAL, "%s was fitted with strict = %s, the configuration says %s: fit again, or set it back",
 			path, r->strict ? "true" : "false", m->strict ? "true" : "false");
-	return 0;
+	return limits_fit(m, path, r, e);
 }
 
 /* Takes the reference, whatever comes of it. */

@@ -29,6 +29,11 @@ model "*" {
 	false_alarms = "1 per 30d",              -- the budget; thresholds follow from it
 	flag = 0.01,                             -- flag the oddest 1 % of normal traffic, record by record
 	-- strict = true,                        -- at most that, whichever records calibrated: fewer flags
+	-- metrics = {                           -- limits of output metrics, whatever the reference held; a new threshold wants oodd fit again
+	--   toxicity = { above = 0.5, at_most = 0.02 },   -- share of the records
+	--   groundedness = { mean_at_least = 0.7 },
+	--   refusal = { at_most = 0.1 },        -- of true and false: share of true
+	-- },
 	-- season = "auto",                      -- none, hour-of-day, day-of-week, hour-of-week (UTC); auto: only where two periods show one
 	-- accuracy = 0.93,                      -- of the model on reference data, where oodd fit has no --labels: accuracy is estimated from there
 	-- smallest_effect = 0.01,               -- a smaller shift (PSI) is not worth an alarm

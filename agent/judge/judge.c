@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "judge/caution.h"
 #include "judge/effect.h"
+#include "judge/limit.h"
 #include "judge/performance.h"
 #include "judge/schema.h"
 #include "judge/gauge.h"
@@ -49,6 +50,7 @@ struct judge {
 	double *weighted, *sorted, *log_e, *log_m;
 	bool *moved;
 	struct schema_past past;
+	struct limit_tracks limits;
 	int64_t window;       /* judged so far */
 	int64_t fresh_window; /* of the last fresh alarm; -1 */
 };
@@ -141,6 +143,7 @@ struct judge *judge_open(const struct reference *r, const struct judge_options *
 	j->log_m = mem_alloc((j->n + 1) * sizeof *j->log_m);
 	j->moved = mem_alloc((j->n + 1) * sizeof *j->moved);
 	weights_make(j);
+	limit_tracks_open(&j->limits, r, options->limits, j->log_budget);
 	return j;
 }
 
@@ -153,6 +156,7 @@ void judge_close(struct judge *j)
 		season_table_done(&j->seasons[i]);
 	}
 	schema_past_done(&j->past);
+	limit_tracks_done(&j->limits);
 	free(j->tracks);
 	free(j->gauges);
 	free(j->seasons);
@@ -429,6 +433,7 @@ void judge_window(struct judge *j, const struct window *w, struct signal *ret)
 	ret->alarm = any_latched(j);
 	ret->state = state_of(ret->fresh, ret->alarm, resolved, ret->why != NULL);
 	findings_fill(j, w, judged, ret);
+	limit_tracks_window(&j->limits, w, judged, &ret->limits);
 	performance_of_window(&j->r->performance, w->v, &ret->performance);
 	j->window += judged;
 }
@@ -454,6 +459,8 @@ void judge_pack(const struct judge *j, struct buf *to)
 	pack_array(to, j->r->n_statistics);
 	for (size_t i = 0; i < j->r->n_statistics; i++)
 		gauge_pack(&j->gauges[i], to);
+	pack_text(to, "limits");
+	limit_tracks_pack(&j->limits, to);
 }
 
 static int judge_read(struct judge *j, const struct msgpack_object *o, struct error *e)
@@ -484,6 +491,7 @@ static int judge_read(struct judge *j, const struct msgpack_object *o, struct er
 	for (size_t i = 0; i < j->r->n_statistics; i++)
 		if (!gauge_unpack(&j->gauges[i], unpack_item(gauges, i)))
 			return error_set(e, -EINVAL, "judge's state: window detector %s does not fit", j->r->statistics[i].name);
+	limit_tracks_read(&j->limits, unpack_field(o, "limits"));
 	return 0;
 }
 
@@ -501,5 +509,6 @@ int judge_unpack(struct judge *j, const void *at, size_t n, struct error *e)
 		track_reset(&j->tracks[i]);
 	for (size_t i = 0; i < j->r->n_statistics; i++)
 		gauge_reset(&j->gauges[i]);
+	limit_tracks_read(&j->limits, NULL);
 	return code;
 }

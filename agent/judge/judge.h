@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "model/limit.h"
 #include "model/reference.h"
 #include "model/signal.h"
 #include "model/window.h"
@@ -24,6 +25,7 @@ struct judge_options {
 				than this to one */
 	enum season season;     /* to learn; what was learned stands in the reference */
 	double smallest_effect; /* PSI; smaller shifts never page; of p-values a quarter of it */
+	const struct limits *limits; /* of output metrics; NULL: none; borrowed until judge_close */
 };
 #define JUDGE_OPTIONS                                                                              \
 	((struct judge_options){.false_alarms = 1,                                                 \

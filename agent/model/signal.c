@@ -13,6 +13,7 @@ void signal_done(struct signal *s)
 	free(s->findings);
 	schema_done(&s->schema);
 	signal_odd_done(&s->odd);
+	limit_signal_done(&s->limits);
 	free(s->why);
 	free(s->inherited_from);
 	*s = (struct signal){0};

@@ -3,6 +3,7 @@
 #ifndef MODEL_SIGNAL_H
 #define MODEL_SIGNAL_H
 
+#include "model/limit.h"
 #include "model/measure.h"
 #include "model/odd.h"
 #include "model/performance.h"
@@ -56,6 +57,7 @@ struct signal {
 	char *why;               /* NULL, or why it was not judged */
 	char *inherited_from;    /* NULL, or the version whose feature measures it was judged by: this one has no reference yet */
 	struct signal_odd odd;   /* what kinds of odd records there were */
+	struct limit_signal limits; /* of output metrics: which are breached; says nothing about `alarm` */
 	struct performance_signal performance; /* how often the model is right, as far as can be told */
 };
 

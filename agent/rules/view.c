@@ -150,6 +150,8 @@ static const struct view_field signal_fields[] = {
 	{"top", F_OTHER, 0, push_top},
 	{"findings", F_OTHER, 0, push_findings},
 	{"find", F_OTHER, 0, push_find},
+	{"limits", F_OTHER, 0, view_limits},
+	{"breached", F_BOOL, OF_SIGNAL(limits.breached)},
 	{"performance", F_OTHER, 0, view_performance},
 	{"schema", F_OTHER, 0, view_schema},
 	{"odd", F_OTHER, 0, view_odd},

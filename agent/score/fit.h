@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "model/batch.h"
+#include "model/limit.h"
 #include "model/reference.h"
 #include "score/options.h"
 #include "score/registry.h"
@@ -60,11 +61,7 @@ struct fit_options {
 	/* The label of a record, false: none. NULL: there are no labels. */
 	bool (*label)(void *context, const char *id, size_t n, struct fit_label *ret);
 	void *context;
-	const struct fit_edge { /* thresholds of output metrics, at which a bin must end */
-		const char *metric;
-		double at;
-	} *edges;
-	size_t n_edges;
+	const struct limits *limits; /* of output metrics: a bin must end at each threshold; NULL: none */
 };
 
 enum fit_part {

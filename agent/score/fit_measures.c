@@ -304,11 +304,15 @@ static struct measure *metric_add(struct fit *f, const char *name)
 
 static void metric_edges(struct fit *f, struct measure *m, const char *name)
 {
-	for (size_t i = 0; i < f->o.n_edges; i++)
-		if (strcmp(f->o.edges[i].metric, name) == 0 &&
-			!metric_edge_add(m, f->o.edges[i].at))
+	double at;
+
+	for (size_t i = 0; f->o.limits && i < f->o.limits->n; i++) {
+		const struct limit *l = &f->o.limits->at[i];
+
+		if (strcmp(l->metric, name) == 0 && limit_edge(l, &at) && !metric_edge_add(m, at))
 			fit_note(f, "metric %s: no room for a bin that ends at %g", name,
-				f->o.edges[i].at);
+				l->threshold);
+	}
 }
 
 static void metric_numbers(struct fit *f, const char *name)

@@ -1,4 +1,5 @@
 -- The rule that applies when the configuration has no `rules` line: an alarm becomes an alert, to every endpoint.
+-- And a limit of an output metric that is breached (`metrics` of the model) becomes one.
 -- Copy it to begin your own; ../README.md explains each key.
 
 local function moved(s)
@@ -43,6 +44,23 @@ alert "OutOfDistribution" {
 		if s.odd ~= "" then lines[#lines + 1] = s.odd end
 		for i, e in ipairs(s.examples) do
 			if i <= 3 then lines[#lines + 1] = ("  %s (%s): %s"):format(e.id or "without id", e.kind, e.why or "") end
+		end
+		return table.concat(lines, "\n")
+	end,
+}
+
+alert "LimitBreached" {
+	when = function(s) return s.breached end,
+	severity = "page",
+	summary = function(s)
+		for _, l in ipairs(s.limits) do
+			if l.breached then return ("%s: %s: %s"):format(s.model, l.name, l.words) end
+		end
+	end,
+	description = function(s)
+		local lines = {}
+		for _, l in ipairs(s.limits) do
+			if l.breached then lines[#lines + 1] = ("%s: %s"):format(l.name, l.words) end
 		end
 		return table.concat(lines, "\n")
 	end,

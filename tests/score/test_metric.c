@@ -63,9 +63,12 @@ static struct batch *rows_make(uint64_t from, uint64_t to, bool odd)
 
 static struct reference *fitted(struct plugins *plugins, struct fit_notes *notes)
 {
-	const struct fit_edge edges[] = {
-		{"toxicity", .5}, {"toxicity", 2}, {"toxicity", -1}, {"length", metric_before(30)}};
-	struct fit_options o = {.model = "made", .window_us = 60000000, .edges = edges, .n_edges = 4};
+	struct limit limits[] = {{.metric = "toxicity", .of = LIMIT_ABOVE, .threshold = .5},
+		{.metric = "toxicity", .of = LIMIT_ABOVE, .threshold = 2},
+		{.metric = "toxicity", .of = LIMIT_ABOVE, .threshold = -1},
+		{.metric = "length", .of = LIMIT_BELOW, .threshold = 30}};
+	const struct limits all = {limits, 4};
+	struct fit_options o = {.model = "made", .window_us = 60000000, .limits = &all};
 	struct fit *f = fit_open(&o, plugins);
 	struct batch *b = rows_make(0, ROWS, false);
 	struct reference *r = NULL;
