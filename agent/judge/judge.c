@@ -440,7 +440,7 @@ void judge_window(struct judge *j, const struct window *w, struct signal *ret)
 
 void judge_pack(const struct judge *j, struct buf *to)
 {
-	pack_map(to, 7);
+	pack_map(to, 8);
 	pack_text(to, "oodd_judge");
 	pack_int(to, JUDGE_FORMAT);
 	pack_text(to, "reference");
