@@ -123,7 +123,8 @@ struct learner *learning_begin(struct learning *t, const struct model_config *m,
 		if (!t->told_full)
 			log_error("learning", status == -EMFILE ? "too many streams are being learned; further ones are only counted"
 								: "no stream can be learned: the folder for its records cannot be made",
-				"model", log_s(model), "version", log_s(version), "folder", log_s(t->dir), "error", log_s(strerror(-status)));
+				"model", log_s(model), "version", log_s(version), "folder", log_s(t->dir),
+				"most", log_n(LEARNERS_MOST), status == -EMFILE ? NULL : "error", log_s(strerror(-status)));
 		t->told_full = true;
 		return NULL;
 	}
