@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * learn = { records = 5000, span = "7d", spool = "256MiB", keep = 5 }, or false: how a stream without a reference gets one. */
+ * learn = { records = 5000, span = "7d", spool = "512MiB", keep = 5 }, or false: how a stream without a reference gets one. */
 #include "config_parts.h"
 
 #include "base/clock.h"
@@ -12,7 +12,7 @@ static const struct key learn_keys[] = {
 		.help = "at least so many records .."},
 	{"span", KEY_DURATION, KEY_AT(struct learn_config, span_us), .standard = "7d", .least = 0, .most = 366 * 86400,
 		.help = ".. and at least so long, in event time, before a reference is made"},
-	{"spool", KEY_SIZE, KEY_AT(struct learn_config, spool_bytes), .standard = "256MiB", .least = 1 << 16, .most = 1e12,
+	{"spool", KEY_SIZE, KEY_AT(struct learn_config, spool_bytes), .standard = "512MiB", .least = 1 << 16, .most = 1e12,
 		.help = "what a stream may keep on disk meanwhile; more traffic than that is thinned evenly"},
 	{"keep", KEY_INTEGER, KEY_AT(struct learn_config, keep), .standard = "5", .least = 0, .most = 1000,
 		.help = "replaced references that are kept beside the new one"},

@@ -236,8 +236,10 @@ static char *ask_path(const char *dir, const char *model, const char *version)
 int school_ask(const char *state, const char *model, const char *version, struct error *e)
 {
 	char *dir = school_dir(state), *path = ask_path(dir, model, version), *beside = mem_format("%s/.asking", dir);
-	int status = mkdir(dir, 0700) && errno != EEXIST ? -errno : 0, fd = -1;
+	int status, fd = -1;
 
+	mkdir(state, 0700); /* as the first agent would */
+	status = mkdir(dir, 0700) && errno != EEXIST ? -errno : 0;
 	if (!status && (fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
 		status = -errno;
 	if (!status && dprintf(fd, "%s%c%s", model, '\0', version ? version : "") < 0)

@@ -243,13 +243,16 @@ int reference_sound(const struct reference *r, const struct reference *older, st
 static int put_in_place(struct teacher *t, struct learner *l, struct stream *s, const struct stream *before, const char *fresh,
 	struct error *e)
 {
+	const struct reference *older = own_reference(before) ? before->reference : NULL;
+	bool last_chance = !older && l->known.bytes >= l->config->learn.spool_bytes;
 	char *place;
 	int status = 0;
 
 	if (strcmp(s->model, l->model) || strcmp(s->version, l->version))
 		return error_set(e, -EINVAL, "%s is of another stream", fresh);
-	if (own_reference(before))
-		status = reference_sound(s->reference, before->reference, e);
+	/* With a full spool more will not come: then a weak reference is better than none. */
+	if (!last_chance)
+		status = reference_sound(s->reference, older, e);
 	if (status || !t->o.install)
 		return status;
 	place = place_for(t, l, before);

@@ -1,0 +1,193 @@
+"""A cold start: without a reference the agent learns one from the traffic, says so, becomes active and alerts; a kill loses and
+doubles nothing; a fit that fails asks for more; the next reference keeps the old one and never learns an alarm as normal."""
+import json
+import os
+import random
+import re
+import signal
+import time
+
+import pytest
+
+from oodd import Home, Webhook, longer, sample, wait_for
+
+LEARN = ', idle = "2s", learn = { records = 1800, span = "1h" }'
+
+LEARNED = """
+alert "Learned" { on = "learned", severity = "info", to = { "hook" } }
+"""
+
+
+def text(home):
+    return (home.path / "agent.log").read_text()
+
+
+def append(home, lines):
+    with open(home.log, "ab", buffering=0) as log:
+        log.write(b"".join(lines))
+
+
+def spools(home):
+    return sorted((home.path / "state" / "learning").glob("*@*@*.jsonl"))
+
+
+class running:
+    "The agent for the length of a `with`; it must end with 0 on SIGTERM."
+
+    def __init__(self, home):
+        self.home = home
+
+    def __enter__(self):
+        log = self.home.path / "agent.log"
+        before = text(self.home).count(" agent: running") if log.exists() else 0
+        self.agent = self.home.start()
+        wait_for(lambda: text(self.home).count(" agent: running") > before, 20)
+        return self.agent
+
+    def __exit__(self, kind, value, trace):
+        self.agent.terminate()
+        assert self.agent.wait(20) == 0 or kind, text(self.home)[-3000:]
+
+
+def kinds(events):
+    return [e["state"] for e in events if e["event"] == "learning"]
+
+
+def test_it_learns_becomes_active_and_alerts(tmp_path):
+    hook = Webhook()
+    home = Home(tmp_path, url=hook.url, extra='commit = "100ms"', model_extra=LEARN)
+    (home.path / "rules.d" / "b.lua").write_text(LEARNED)
+    with running(home):
+        append(home, sample("reference"))
+        wait_for(lambda: "activated: the stream is watched by what was learned" in text(home), 40)
+        assert (home.path / "intent.ref").stat().st_mode & 0o777 == 0o600
+        assert not list(home.path.glob("*.new"))
+        append(home, sample("stream"))
+        names = lambda: {(json.loads(b)["data"]["name"], json.loads(b)["data"]["state"]) for _, b in hook.got}
+        wait_for(lambda: {("Learned", "firing"), ("Learned", "resolved"), ("Shifted", "firing")} <= names(), 30)
+    assert not spools(home)
+    said = text(home)
+    assert re.search(r"learning: collecting .*records=\d+ of=1800 .*classes=\d+ fields=5 logits=150 embedding=128 eta=", said)
+    read, scored, learning = (int(re.search(rf" {word} +(\d+) records", said)[1]) for word in ("read", "scored", "learning"))
+    assert (read, scored + learning) == (4000, 4000) and learning >= 1800 and scored >= 1600 and "UNACCOUNTED" not in said
+    # What it made is a reference like any other, and says where it came from.
+    with running(home):
+        pass
+    assert "streams=1" in text(home).splitlines()[-10:][0] or re.search(r"running .*streams=1", text(home))
+
+
+def test_killed_while_it_learns_every_record_is_put_aside_once(tmp_path):
+    home = Home(tmp_path, extra='commit = "50ms"', model_extra=', learn = { records = 100000, span = "2d" }')
+    lines = longer(sample("reference"), 6000)
+    dice = random.Random(5)
+    for i in range(12):
+        append(home, lines[i * 500:i * 500 + 500])
+        agent = home.start()
+        time.sleep(dice.uniform(.05, .5))
+        agent.kill()
+        agent.wait()
+    with running(home):
+        wait_for(lambda: spools(home) and spools(home)[0].stat().st_size == home.log.stat().st_size, 30)
+        time.sleep(.3)
+    assert spools(home)[0].read_bytes() == b"".join(lines)
+    assert re.search(r" learning +6000 records", text(home)) and "UNACCOUNTED" not in text(home)
+    # A file that is not what was committed (a power cut, a hand): said, and begun anew.
+    spools(home)[0].write_bytes(b"not ours")
+    with running(home):
+        append(home, lines[:100])
+        wait_for(lambda: spools(home) and spools(home)[0].stat().st_size == len(b"".join(lines[:100])), 20)
+    assert "the records put aside are not those that were committed" in text(home)
+
+
+def test_a_fit_that_fails_asks_for_more(tmp_path):
+    home = Home(tmp_path, model_extra=', learn = { records = 200, span = "0s" }')
+    log = tmp_path / "reference.jsonl"
+    log.write_bytes(b"".join(sample("reference")))
+    events = home.events(log)
+    states = kinds(events)
+    assert states[0] == "begun" and "failed" in states and states[-1] == "active"
+    failed = [e for e in events if e["event"] == "learning" and e["state"] == "failed"]
+    assert "no measure of it can be judged" in failed[0]["why"] and failed[0]["wanted_records"] == 300
+    assert any(e["event"] == "signal" and e["state"] == "learned" for e in events)
+    assert any(e["event"] == "window" for e in events)
+    assert events[-1]["balanced"] and events[-1]["learning"]["records"] + events[-1]["scored"]["records"] == 2400
+    # It is only for the replay: no file is left, and no figure depends on threads.
+    assert not list(tmp_path.glob("*.ref*"))
+    assert home.events("--threads", "3", log) == events
+
+
+def test_a_detector_that_is_not_there_is_a_failed_fit_and_nothing_is_lost(tmp_path):
+    home = Home(tmp_path, model_extra=', idle = "2s", detectors = { "knn" }, learn = { records = 300, span = "0s" }', extra='commit = "100ms"')
+    lines = []
+    for line in sample("reference")[:400]:
+        record = json.loads(line)
+        del record["embedding"], record["logits"]
+        lines.append(json.dumps(record).encode() + b"\n")
+    with running(home):
+        append(home, lines)
+        wait_for(lambda: "no reference could be made of these; more is collected" in text(home), 30)
+    assert re.search(r"fit: .*knn", text(home)) and spools(home)
+    assert re.search(r" learning +400 records", text(home))
+
+
+def test_learning_can_be_left_out(tmp_path):
+    home = Home(tmp_path, model_extra=", learn = false")
+    log = tmp_path / "reference.jsonl"
+    log.write_bytes(b"".join(sample("reference")[:10]))
+    summary = home.events(log)[-1]
+    assert summary["rejected"]["no_reference"]["records"] == 10 and summary["learning"]["records"] == 0
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    h = Home(tmp_path_factory.mktemp("reference"))
+    h.fit()
+    return h.path / "intent.ref"
+
+
+def test_the_next_reference_keeps_the_old_one(tmp_path, reference):
+    home = Home(tmp_path, extra='commit = "100ms"', model_extra=LEARN)
+    home.fit(reference)
+    done = home.run("relearn", "clinc-intent")
+    assert "no agent runs" in done.stdout
+    before = (home.path / "intent.ref").read_bytes()
+    with running(home):
+        wait_for(lambda: "learned from its traffic" in text(home), 20)
+        append(home, sample("reference"))
+        wait_for(lambda: "activated: the stream is watched by what was learned" in text(home), 40)
+        assert "asked: the agent collects" in home.run("relearn", "clinc-intent").stdout
+        wait_for(lambda: text(home).count("learned from its traffic") == 2, 20)
+    kept = list(home.path.glob("intent.ref.2*"))
+    assert len(kept) == 1 and kept[0].read_bytes() == before != (home.path / "intent.ref").read_bytes()
+    # Its records were scored all the while: none was only learned from.
+    assert re.search(r" scored +2400 records", text(home)) and re.search(r" learning +0 records", text(home))
+    assert home.run("relearn", "no-such-model", check=False).returncode != 0
+
+
+def test_an_alarm_is_not_learned_as_normal(tmp_path, reference):
+    home = Home(tmp_path, extra='commit = "100ms"', model_extra=', idle = "2s", relearn = "1s", learn = { records = 100000, span = "1d" }')
+    home.fit(reference)
+    with running(home):
+        append(home, sample("stream"))
+        wait_for(lambda: "relearning is postponed" in text(home), 30)
+        wait_for(lambda: "judge: the stream moved" in text(home), 10)
+        time.sleep(1)
+        assert all(p.stat().st_size == 0 for p in spools(home))
+    assert "activated" not in text(home)
+
+
+def test_replay_relearns_by_event_time(tmp_path, reference):
+    home = Home(tmp_path, model_extra=', relearn = "1h", learn = { records = 900, span = "30m" }')
+    home.fit(reference)
+    log = tmp_path / "later.jsonl"
+    log.write_bytes(b"".join(longer(sample("reference"), 7200)[2400:]))
+    events = home.events(log)
+    states = kinds(events)
+    assert states[0] == "begun" and "active" in states
+    assert all(e["relearn"] for e in events if e["event"] == "learning")
+    assert events[-1]["scored"]["records"] == 4800 and events[-1]["learning"]["records"] == 0
+    assert (home.path / "intent.ref").read_bytes() == reference.read_bytes()
+
+
+if __name__ == "__main__":
+    pytest.main([__file__])
