@@ -18,7 +18,7 @@ struct replay {
 	int64_t newest_us;
 	struct pipeline *pipeline;
 	char *dir;               /* where streams are learned: not in the state of the agent */
-	size_t windows, alarms, alerts;
+	size_t windows, alarms, alerts, mislabelled;
 };
 
 static void on_window(void *context, const struct stream *s, const struct window *w)
@@ -105,19 +105,45 @@ static void finish(void *context, struct pipeline *p)
 		return;
 	}
 	buf_format(out, "%zu windows, %zu alarms, %zu alerts fired or resolved\n", r->windows, r->alarms, r->alerts);
+	if (r->mislabelled)
+		buf_format(out, "%zu labels are likelier wrong than the prediction (--json names them)\n", r->mislabelled);
 	text_summary(out, &total);
+}
+
+static void on_label(void *context, const struct stream *s, const char *id, const struct truth_label *label)
+{
+	struct replay *r = context;
+
+	r->mislabelled += label->mislabelled;
+	if (r->offline.json && label->mislabelled)
+		event_mislabelled(&r->offline.out, s->model, s->version, id, label);
+}
+
+static void on_accuracy(void *context, const struct stream *s, const struct truth_window *w)
+{
+	struct replay *r = context;
+
+	if (r->offline.json)
+		event_accuracy(&r->offline.out, s->model, s->version, w, s->reference->window_us);
 }
 
 int command_replay(const struct command *self, int argc, char **argv)
 {
 	struct replay r = {
 		.offline = {.self = self, .parts = PIPELINE_ALL, .opened = opened, .finish = finish,
-			.sinks = {.context = &r, .on_window = on_window, .on_signal = on_signal, .on_alert = on_alert}},
+			.sinks = {.context = &r, .on_window = on_window, .on_signal = on_signal, .on_alert = on_alert, .on_label = on_label,
+				.on_accuracy = on_accuracy}},
 		.newest_us = TIME_NONE,
 	};
+	const struct cli_option options[] = {
+		{"labels", 0, CLI_TEXT, &r.offline.labels, "FILE", "JSON Lines of {\"id\",\"label\",\"ts\"}: what was true, and when that was known", 0, 0},
+		{0},
+	};
 
-	int status = offline_command(&r.offline, argc, argv);
+	int status;
 
+	r.offline.options = options;
+	status = offline_command(&r.offline, argc, argv);
 	if (r.dir)
 		rmdir(r.dir);
 	free(r.dir);

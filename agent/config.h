@@ -13,8 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum source_kind { SOURCE_RECORDS, SOURCE_LABELS };
+
 struct source_config {
 	char *name;
+	int kind;                /* enum source_kind */
 	char *where;             /* "oodd.lua:3" */
 	char **paths;            /* globs; absolute */
 	size_t n_paths;
@@ -60,6 +63,9 @@ struct model_config {
 	struct alarm_rate false_alarms;
 	double flag;             /* 0 < flag < 1 */
 	double accuracy;         /* of the model, as told; 0: not told */
+	bool labels;             /* some source brings labels of it (config_check) */
+	int64_t label_wait_us;   /* predictions are kept for their labels so long .. */
+	int64_t label_most;      /* .. and so many of them */
 	bool strict;             /* .. and at most that share, for the calibration records at hand */
 	struct limits limits;    /* of output metrics (model/limit.h) */
 	int season;              /* enum season (model/season.h) */
@@ -124,6 +130,8 @@ void config_close(struct config *c);
 void config_effective(const struct config *c, struct buf *to);
 /* Of a configuration without mistakes: what may not be meant so, a line each. */
 void config_remarks(const struct config *c, struct buf *to);
+/* One more source, of labels, read from files that a command names. Its index. */
+size_t config_add_labels(struct config *c);
 /* The block for a model of that name: an exact name first, then patterns in order; NULL when none. */
 const struct model_config *config_model(const struct config *c, const char *model);
 

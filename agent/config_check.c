@@ -4,6 +4,7 @@
  * a configuration. */
 #include "config_parts.h"
 
+#include "base/mem.h"
 #include "base/place.h"
 #include "base/words.h"
 
@@ -50,6 +51,39 @@ static void check_source(struct reading *r, const struct config *c, const struct
 	if (s->paths && s->n_paths == 0)
 		table_wrong(r, config_line(c, &s->paths),
 			"path is an empty list: nothing would be followed");
+}
+
+/* A label is a record of its own sort: an id, a time, a class, and nothing that is scored. */
+static void labels_places(struct decode_options *o)
+{
+	static const enum field none[] = {FIELD_FEATURES, FIELD_EMBEDDING, FIELD_LOGITS, FIELD_PROBABILITIES, FIELD_CONFIDENCE,
+		FIELD_TAGS, FIELD_METRICS, FIELD_TEXT};
+
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		if (!o->pointer[none[i]])
+			o->pointer[none[i]] = mem_copy_text("");
+	if (!o->pointer[FIELD_PREDICTION])
+		o->pointer[FIELD_PREDICTION] = mem_copy_text("/label");
+	if (!o->model)
+		o->model = mem_copy_text("*");
+}
+
+static void labels_of_models(struct config *c, const struct source_config *s)
+{
+	for (size_t i = 0; i < c->n_models; i++)
+		c->models[i].labels |= words_match(s->decode.model, c->models[i].name) || words_match(c->models[i].name, s->decode.model);
+}
+
+size_t config_add_labels(struct config *c)
+{
+	struct source_config s = {.name = mem_copy_text("labels"), .where = mem_copy_text("--labels"), .kind = SOURCE_LABELS,
+		.decode = DECODE_OPTIONS};
+
+	labels_places(&s.decode);
+	c->sources = mem_grow(c->sources, c->n_sources + 1, sizeof *c->sources);
+	c->sources[c->n_sources] = s;
+	labels_of_models(c, &s);
+	return c->n_sources++;
 }
 
 static void check_model(struct reading *r, const struct config *c, const struct model_config *m)
@@ -246,6 +280,10 @@ void config_check(struct reading *r, struct config *c)
 	for (size_t i = 0; i < c->n_sources; i++) {
 		say_what(r, "source", c->sources[i].name);
 		check_source(r, c, &c->sources[i]);
+		if (c->sources[i].kind == SOURCE_LABELS) {
+			labels_places(&c->sources[i].decode);
+			labels_of_models(c, &c->sources[i]);
+		}
 	}
 	for (size_t i = 0; i < c->n_models; i++) {
 		say_what(r, "model", c->models[i].name);

@@ -11,6 +11,9 @@
 static const struct key source_keys[] = {
 	{"path", KEY_PATHS, KEY_LIST_AT(struct source_config, paths, n_paths), .required = true,
 		.help = "the files to follow: a path or a list, * and ? allowed"},
+	{"kind", KEY_CHOICE, KEY_AT(struct source_config, kind), .standard = "records",
+		.words = "records labels", /* in the order of enum source_kind */
+		.help = "predictions, or what was true of them"},
 	{"exclude", KEY_TEXTS, KEY_LIST_AT(struct source_config, exclude, n_exclude),
 		.standard = "*.gz *.xz *.zst *.bz2",
 		.help = "names left out: patterns matched against the last part of the path"},
@@ -73,6 +76,10 @@ static const struct key model_keys[] = {
 	{"accuracy", KEY_NUMBER, KEY_AT(struct model_config, accuracy), .standard = "0",
 		.least = 0, .most = 1,
 		.help = "how often the model is right on reference data, where oodd fit is given no labels; 0: not known"},
+	{"label_wait", KEY_DURATION, KEY_AT(struct model_config, label_wait_us), .standard = "30d",
+		.least = 1, .most = 366 * 86400, .help = "where there is a source of labels: a prediction is kept for its label so long"},
+	{"label_most", KEY_INTEGER, KEY_AT(struct model_config, label_most), .standard = "200000",
+		.least = 1000, .most = 1 << 26, .help = "and so many predictions of each stream, about 50 bytes each"},
 	{"smallest_effect", KEY_NUMBER, KEY_AT(struct model_config, smallest_effect),
 		.standard = "0.01", .least = 0, .most = 10,
 		.help = "a shift of a smaller size (PSI) is not worth an alarm"},

@@ -29,6 +29,8 @@ void value_read_fields(struct reading *r, const struct key *k, const struct valu
 
 		while (item->key && f < FIELD_N && strcmp(item->key, field_words[f]) != 0)
 			f++;
+		if (item->key && strcmp(item->key, "label") == 0)
+			f = FIELD_PREDICTION; /* what is true stands where others say what they predict */
 		if (!item->key)
 			table_wrong(r, item->line,
 				"fields: a value without a name; write name = \"/place\"");

@@ -9,6 +9,7 @@
 #include "model/counts.h"
 #include "model/signal.h"
 #include "model/window.h"
+#include "truth.h"
 
 /* Sixteen hex digits: equal digests, equal vectors. */
 struct digest {
@@ -31,6 +32,10 @@ void event_learning(struct buf *to, const struct learning_note *n);
  * `always`. */
 void event_performance(struct buf *to, const struct performance_signal *p);
 void text_performance(struct buf *to, const struct performance_signal *p, bool always);
+/* {"event":"accuracy","ts","model","version","start","end","n","labels","right","accuracy","interval","atc","cbpe"}: of a window of
+ * predictions, whenever labels of it came; {"event":"mislabelled","ts","model","version","id","label","prediction","predicted"}. */
+void event_accuracy(struct buf *to, const char *model, const char *version, const struct truth_window *w, int64_t window_us);
+void event_mislabelled(struct buf *to, const char *model, const char *version, const char *id, const struct truth_label *label);
 void event_alert(struct buf *to, const struct alert *a);
 /* {"event":"summary","ts","read":{"records","bytes"},"scored","learning","late","in_flight","rejected":{reason:{}},"flagged",
  *  "truncated_bytes_unread","truncations","balanced":true} and the same in words. */

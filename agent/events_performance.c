@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include <math.h>
+#include <string.h>
 
 static void put_number(struct buf *to, const char *key, double x)
 {
@@ -78,8 +79,53 @@ void text_performance(struct buf *to, const struct performance_signal *p, bool a
 	if (p->n_labels > 0) {
 		buf_format(to, "    labels: %lld came, ", (long long)p->n_labels);
 		text_share(to, &p->realised);
-		buf_format(to, " of the predictions were right%s", p->n_mislabelled ? "" : "\n");
-		if (p->n_mislabelled)
-			buf_format(to, "; %lld labels are likelier wrong than the prediction\n", (long long)p->n_mislabelled);
+		buf_text(to, " of the predictions were right");
+		/* Where the model itself has become worse, its confident errors are its own. */
+		if (p->n_mislabelled && p->realised.high >= p->reference)
+			buf_format(to, "; %lld of the labels are likelier wrong than the prediction", (long long)p->n_mislabelled);
+		buf_text(to, "\n");
 	}
+}
+
+static void put_text(struct buf *to, const char *key, const char *text, size_t n)
+{
+	buf_format(to, ",\"%s\":", key);
+	if (text)
+		buf_json_text(to, text, n);
+	else
+		buf_text(to, "null");
+}
+
+static void put_stream(struct buf *to, const char *model, const char *version)
+{
+	put_text(to, "model", model, strlen(model));
+	put_text(to, "version", version, strlen(version));
+}
+
+void event_accuracy(struct buf *to, const char *model, const char *version, const struct truth_window *w, int64_t window_us)
+{
+	struct performance_share right = performance_share((double)w->n_right / (double)w->n_labels, (double)w->n_labels);
+
+	buf_text(to, "{\"event\":\"accuracy\"");
+	put_time(to, "ts", w->start_us + window_us);
+	put_stream(to, model, version);
+	put_time(to, "start", w->start_us);
+	put_time(to, "end", w->start_us + window_us);
+	buf_format(to, ",\"n\":%lld,\"labels\":%lld,\"right\":%lld", (long long)w->n, (long long)w->n_labels, (long long)w->n_right);
+	put_share(to, "accuracy", &right);
+	put_number(to, "atc", w->atc);
+	put_number(to, "cbpe", w->cbpe);
+	buf_text(to, "}\n");
+}
+
+void event_mislabelled(struct buf *to, const char *model, const char *version, const char *id, const struct truth_label *label)
+{
+	buf_text(to, "{\"event\":\"mislabelled\"");
+	put_time(to, "ts", label->time_us);
+	put_stream(to, model, version);
+	put_text(to, "id", id, strlen(id));
+	put_text(to, "label", label->class, label->n_class);
+	put_text(to, "prediction", label->predicted, label->predicted ? strlen(label->predicted) : 0);
+	put_time(to, "predicted", label->predicted_us);
+	buf_text(to, "}\n");
 }

@@ -29,6 +29,7 @@ struct inlet {
 	struct feed *feed;
 	struct tail *tail;
 	size_t source;
+	bool labels;
 	size_t under_way;
 	uint64_t truncated_said, truncations_said; /* of tail_stats, already in the counts */
 	size_t chunk_bytes;
@@ -89,7 +90,7 @@ int feed_open(uv_loop_t *loop, const struct config *config, struct pipeline *p, 
 		size_t longest = s->decode.longest;
 		int status;
 
-		*in = (struct inlet){.feed = f, .source = f->n_inlets, .chunk_bytes = longest > CHUNK_BYTES ? longest : CHUNK_BYTES};
+		*in = (struct inlet){.feed = f, .source = f->n_inlets, .labels = s->kind == SOURCE_LABELS, .chunk_bytes = longest > CHUNK_BYTES ? longest : CHUNK_BYTES};
 		status = inlet_open(in, loop, s, known, n_known, rebooted, e);
 		if (status) {
 			error_prefix(e, "%s: source \"%s\"", s->where, s->name);
@@ -235,6 +236,21 @@ static bool file_peeked(struct inlet *in, struct tail_file *file, const char *at
 	return true;
 }
 
+/* Labels are read no further than records: what comes too early must wait in memory. */
+static bool too_early(const struct inlet *in, const struct tail_file *file)
+{
+	const struct feed *f = in->feed;
+	int64_t now = tail_file_time(file);
+
+	if (!in->labels || now == TIME_NONE)
+		return false;
+	for (size_t i = 0; i < f->n_inlets; i++)
+		for (struct tail_file *other = NULL; !f->inlets[i].labels && (other = tail_pending(f->inlets[i].tail, other));)
+			if (tail_file_time(other) != TIME_NONE && tail_file_time(other) < now)
+				return true;
+	return false;
+}
+
 /* One chunk of the oldest file; false when there is nothing to read now. */
 static bool inlet_read(struct inlet *in)
 {
@@ -243,7 +259,7 @@ static bool inlet_read(struct inlet *in)
 	struct chunk *c;
 	ssize_t n;
 
-	if (!file)
+	if (!file || too_early(in, file))
 		return false;
 	c = chunk_take(in->feed->pipeline, in->source, in->chunk_bytes);
 	tail_file_busy_set(file, true);

@@ -97,16 +97,22 @@ int house_source(const struct house *h, const char *name, size_t *ret)
 {
 	const struct config *c = h->config;
 	const char *names[64], *nearest;
+	size_t first = 0, n_records = 0;
 
-	if (!c->n_sources) {
+	for (size_t i = c->n_sources; i-- > 0;)
+		if (c->sources[i].kind == SOURCE_RECORDS) {
+			first = i;
+			n_records++;
+		}
+	if (!n_records) {
 		fprintf(stderr, "oodd: %s names no source: how the logs are written is not known\n", c->file);
 		return -ENOENT;
 	}
 	if (!name) {
-		if (c->n_sources > 1)
+		if (n_records > 1)
 			fprintf(stderr, "oodd: %s names %zu sources; the logs are read as those of \"%s\" (--source names another)\n",
-				c->file, c->n_sources, c->sources[0].name);
-		*ret = 0;
+				c->file, n_records, c->sources[first].name);
+		*ret = first;
 		return 0;
 	}
 	for (size_t i = 0; i < c->n_sources; i++) {

@@ -18,6 +18,8 @@ enum { CHUNK_BYTES = 512 * 1024, MOST_THREADS = 64 };
 
 struct one_log {
 	const char *path;
+	size_t source, longest;
+	bool serial;            /* only the decoder knows where records end: one chunk at a time */
 	struct archive *archive;
 	char *at;               /* bytes read and not yet handed out */
 	size_t n, room;
@@ -30,8 +32,6 @@ struct one_log {
 
 struct logs {
 	struct pipeline *pipeline;
-	size_t source, longest;
-	bool serial;            /* only the decoder knows where records end: one chunk at a time */
 	struct one_log *at;
 	size_t n;
 };
@@ -64,22 +64,31 @@ static bool log_empty(const struct one_log *l)
 	return l->ended && !l->n;
 }
 
+int logs_also(struct logs *l, size_t source, const char *path, struct error *e)
+{
+	const struct decode_options *o = pipeline_decode_options(l->pipeline, source);
+	struct one_log *log;
+	int status;
+
+	l->at = mem_grow(l->at, l->n + 1, sizeof *l->at);
+	log = &l->at[l->n++];
+	*log = (struct one_log){.path = path, .source = source, .longest = o->longest, .serial = o->format != FORMAT_JSONL};
+	status = archive_open(path, &log->archive, e);
+	if (!status)
+		status = log_fill(log, CHUNK_BYTES, e);
+	if (!status)
+		log->next_us = log->undone_us = pipeline_peek(l->pipeline, source, log->at, log->n);
+	return status;
+}
+
 int logs_open(struct pipeline *p, size_t source, const char *const *paths, size_t n, struct logs **ret, struct error *e)
 {
 	struct logs *l = mem_zero(1, sizeof *l);
-	const struct decode_options *o = pipeline_decode_options(p, source);
 	int status = 0;
 
-	*l = (struct logs){.pipeline = p, .source = source, .longest = o->longest, .serial = o->format != FORMAT_JSONL};
-	l->at = mem_zero(n, sizeof *l->at);
-	for (size_t i = 0; i < n && !status; i++, l->n++) {
-		l->at[i].path = paths[i];
-		status = archive_open(paths[i], &l->at[i].archive, e);
-		if (!status)
-			status = log_fill(&l->at[i], CHUNK_BYTES, e);
-		if (!status)
-			l->at[i].next_us = l->at[i].undone_us = pipeline_peek(p, source, l->at[i].at, l->at[i].n);
-	}
+	*l = (struct logs){.pipeline = p};
+	for (size_t i = 0; i < n && !status; i++)
+		status = logs_also(l, source, paths[i], e);
 	if (status) {
 		logs_close(l);
 		return status;
@@ -117,9 +126,9 @@ static int log_cut(const struct logs *l, struct one_log *log, size_t *ret_n, str
 	int status = log_fill(log, CHUNK_BYTES, e);
 
 	while (!status) {
-		whole = pipeline_whole(l->pipeline, l->source, log->at, log->n);
+		whole = pipeline_whole(l->pipeline, log->source, log->at, log->n);
 		*ret_n = whole && !log->ended ? whole : log->n;
-		if (whole || l->serial || log->ended || log->n > l->longest)
+		if (whole || log->serial || log->ended || log->n > log->longest)
 			return 0;
 		status = log_fill(log, log->n * 2, e);
 	}
@@ -130,7 +139,7 @@ static int log_cut(const struct logs *l, struct one_log *log, size_t *ret_n, str
 static int log_time(struct logs *l, struct one_log *log, struct chunk *c, struct error *e)
 {
 	int status = l->n > 1 ? log_fill(log, CHUNK_BYTES, e) : 0;
-	int64_t us = l->n > 1 && !status ? pipeline_peek(l->pipeline, l->source, log->at, log->n) : TIME_NONE;
+	int64_t us = l->n > 1 && !status ? pipeline_peek(l->pipeline, log->source, log->at, log->n) : TIME_NONE;
 
 	if (us != TIME_NONE)
 		log->next_us = us;
@@ -148,14 +157,14 @@ int logs_next(struct logs *l, struct chunk **ret, struct error *e)
 	*ret = NULL;
 	if (!log)
 		return 0;
-	if (log->out && (l->serial || log->skipping || log->n > l->longest))
+	if (log->out && (log->serial || log->skipping || log->n > log->longest))
 		return -EAGAIN;
 	status = log_cut(l, log, &n, e);
 	if (status)
 		return status;
 	if (!n)
 		return logs_next(l, ret, e);
-	c = chunk_take(l->pipeline, l->source, n);
+	c = chunk_take(l->pipeline, log->source, n);
 	memcpy(c->at, log->at, n);
 	c->n = n;
 	c->file = log;
@@ -203,7 +212,7 @@ void logs_done(struct logs *l, struct chunk *c)
 	struct one_log *log = c->file;
 
 	log->out--;
-	if (l->serial || c->decoded.skipping || c->skipping || c->decoded.consumed != c->n) {
+	if (log->serial || c->decoded.skipping || c->skipping || c->decoded.consumed != c->n) {
 		assert(!log->out || c->decoded.consumed == c->n);
 		log_give_back(log, c);
 		log->skipping = c->decoded.skipping;

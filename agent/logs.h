@@ -14,6 +14,8 @@ struct logs;
 /* paths: "-" is standard input; compressed logs are seen through. source: index in the configuration whose format and fields
  * the logs have. All files are opened here: 0, or -errno with a sentence. The pipeline must outlive the logs. */
 int logs_open(struct pipeline *p, size_t source, const char *const *paths, size_t n, struct logs **ret, struct error *e);
+/* One more, of another source (labels). Before the first logs_next. */
+int logs_also(struct logs *l, size_t source, const char *path, struct error *e);
 void logs_close(struct logs *l); /* accepts NULL */
 /* The next chunk of whole records, *ret NULL at the end of all; give it to logs_done after it was worked on and applied.
  * Several may be out at once where records can be told apart without decoding (JSON Lines); else *ret is NULL with -EAGAIN

@@ -34,6 +34,7 @@ static struct pipeline *pipeline_of(struct offline *o, const struct house *house
 
 static int offline_run(struct offline *o, const struct house *house, size_t source, const struct cli_list *paths)
 {
+	size_t labels = o->labels ? config_add_labels(house->config) : 0;
 	struct pipeline *p = pipeline_of(o, house);
 	struct logs *logs = NULL;
 	struct error e = {0};
@@ -44,6 +45,8 @@ static int offline_run(struct offline *o, const struct house *house, size_t sour
 	if (o->opened)
 		o->opened(o->sinks.context, p);
 	status = logs_open(p, source, paths->at, paths->n, &logs, &e);
+	if (!status && o->labels)
+		status = logs_also(logs, labels, o->labels, &e);
 	if (!status)
 		status = logs_run(logs, p, o->threads, &e);
 	if (status)

@@ -15,6 +15,7 @@ struct offline {
 	struct pipeline_sinks sinks; /* context: the command's own */
 	bool json;                   /* --json was given */
 	long threads;                /* --threads */
+	const char *labels;          /* a log of labels beside the others, or NULL */
 	struct buf out;              /* standard output: offline_flush writes what there is */
 	const struct cli_option *options; /* further ones of the command's own, or NULL */
 	/* After the options were read and the configuration opened, before any log is: may change parts and sinks. 0, or the exit code

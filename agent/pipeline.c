@@ -6,6 +6,7 @@
 #include "pipeline.h"
 
 #include "odd_records.h"
+#include "truths.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -33,6 +34,7 @@ struct pipeline {
 	struct streams streams;
 	struct teacher *teacher;         /* NULL: nothing is learned */
 	struct rules *rules;             /* NULL without */
+	struct truths *truths;           /* NULL without */
 	bool rules_moved;
 	struct counts *counts;           /* one for each source */
 	bool *counts_moved;
@@ -77,6 +79,11 @@ struct pipeline *pipeline_open(const struct config *config, const struct plugins
 	p->explainer = explainer_open();
 	if (parts >= PIPELINE_SCORE)
 		mistakes += streams_open(config, plugins, &p->streams, errors);
+	if (parts >= PIPELINE_ALL) {
+		struct truths_sinks to = {sinks->context, sinks->on_label, sinks->on_accuracy};
+
+		p->truths = truths_open(config, &p->streams, p->counts, p->counts_moved, &to);
+	}
 	if (parts >= PIPELINE_ALL && rules_of(config, &p->rules, errors))
 		mistakes++;
 	if (!mistakes)
@@ -118,6 +125,7 @@ void pipeline_close(struct pipeline *p)
 	teacher_close(p->teacher);
 	explainer_close(p->explainer);
 	rules_close(p->rules);
+	truths_close(p->truths);
 	streams_close(&p->streams);
 	free(p->peekers);
 	free(p->counts_moved);
@@ -204,6 +212,8 @@ void pipeline_work(struct pipeline *p, struct chunk *c)
 	decoded_reset(&c->decoded);
 	decoder_run(c->decoder, c->at, c->n, c->offset, c->skipping, c->final, &c->decoded);
 	chunk_batches(c, c->decoded.n_batches);
+	if (truths_source(p->config, c->source))
+		return;
 	for (size_t i = 0; i < c->decoded.n_batches; i++) {
 		const struct batch *b = c->decoded.batches[i];
 
@@ -262,6 +272,7 @@ static void window_closed(struct pipeline *p, struct stream *s, struct window *w
 	if (p->teacher)
 		teacher_signal(p->teacher, &signal);
 	odd_records_close(&p->sinks, s, w, &signal);
+	truths_window(p->truths, s, w, &signal);
 	if (p->sinks.on_signal)
 		p->sinks.on_signal(p->sinks.context, &signal);
 	if (p->rules) {
@@ -339,6 +350,8 @@ static void apply_rows(struct pipeline *p, struct chunk *c, struct stream *s, si
 		if (pushed)
 			continue;
 		scored_count(scored, i, w);
+		if (s->truth)
+			truths_predicted(p->truths, s, b, scored, i);
 		counts->no_detectors += s->reference->n_detectors == 0;
 		scored_name(scored, b, i, &named, w);
 		odd_seen(s->odd, 1);
@@ -439,6 +452,13 @@ static void apply_batch(struct pipeline *p, struct chunk *c, size_t i, int64_t h
 		apply_rows(p, c, c->streams[i], i, 0, b->n, hold_us);
 }
 
+static void apply_labels(struct pipeline *p, const struct chunk *c)
+{
+	for (size_t i = 0; i < c->decoded.n_batches && p->truths; i++)
+		if (c->decoded.batches[i]->n)
+			truths_batch(p->truths, c->source, c->decoded.batches[i]);
+}
+
 void pipeline_apply(struct pipeline *p, struct chunk *c, int64_t hold_us)
 {
 	counts_add(&p->counts[c->source], &c->decoded.counts);
@@ -446,6 +466,10 @@ void pipeline_apply(struct pipeline *p, struct chunk *c, int64_t hold_us)
 	if (p->sinks.on_reject)
 		for (size_t i = 0; i < c->decoded.n_rejects; i++)
 			p->sinks.on_reject(p->sinks.context, c->source, c->path, &c->decoded.rejects[i]);
+	if (truths_source(p->config, c->source)) {
+		apply_labels(p, c);
+		return;
+	}
 	for (size_t i = 0; i < c->decoded.n_batches && p->parts >= PIPELINE_SCORE; i++)
 		if (c->decoded.batches[i]->n && (!c->streams[i] || c->streams[i]->retired))
 			batch_catch_up(p, c, i);
@@ -472,6 +496,8 @@ void pipeline_flush(struct pipeline *p)
 		windows_flush(p->streams.at[i]->windows);
 		windows_handed_out(p, p->streams.at[i]);
 	}
+	if (p->truths)
+		truths_flush(p->truths);
 }
 
 struct counts *pipeline_counts(struct pipeline *p, size_t source)
@@ -571,6 +597,8 @@ void pipeline_save(struct pipeline *p, struct txn *t)
 			txn_put_counts(t, p->config->sources[i].name, &p->counts[i]);
 			p->counts_moved[i] = false;
 		}
+	if (p->truths)
+		truths_save(p->truths, t);
 	if (p->rules && p->rules_moved) {
 		struct buf blob = BUF_EMPTY;
 
@@ -683,6 +711,8 @@ int pipeline_load(struct pipeline *p, struct store *s, struct error *e)
 		status = store_each_state(s, STATE_RULE, load_rules, p, e);
 	if (!status && p->teacher)
 		status = teacher_load(p->teacher, s, e);
+	if (!status && p->truths)
+		status = truths_load(p->truths, s, e);
 	for (size_t i = 0; i < p->config->n_sources && !status; i++)
 		status = store_counts(s, p->config->sources[i].name, &p->counts[i], e);
 	return status;

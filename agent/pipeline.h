@@ -37,6 +37,9 @@ struct pipeline_sinks {
 	void (*on_alert)(void *context, const struct alert *a);
 	void (*on_sample)(void *context, const struct stream *s, const struct sample *sample, enum sample_fate fate);
 	void (*on_reject)(void *context, size_t source, const char *path, const struct reject *r);
+	/* truths.h */
+	void (*on_label)(void *context, const struct stream *s, const char *id, const struct truth_label *label);
+	void (*on_accuracy)(void *context, const struct stream *s, const struct truth_window *w);
 };
 
 /* A stretch of one file on its way. Filled by whoever reads; kept and used again. */

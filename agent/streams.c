@@ -20,6 +20,7 @@ void stream_close(struct stream *s)
 		return;
 	judge_close(s->judge);
 	odd_close(s->odd);
+	truth_close(s->truth);
 	windows_close(s->windows);
 	scorer_close(s->scorer);
 	reference_close(s->reference);
@@ -104,6 +105,12 @@ static int stream_make(const struct model_config *m, struct reference *r, const 
 	s->path = mem_copy_text(path);
 	s->key = mem_format("%s %s", s->model, s->version);
 	s->windows = windows_open(m->window_us, m->lateness_us, s->reference->width);
+	if (m->labels) {
+		struct truth_options o = {.most = (size_t)m->label_most, .keep_us = m->label_wait_us, .judge = options};
+
+		s->truth = truth_open(s->reference, &o);
+		options = truth_leaves(s->reference, &options);
+	}
 	s->judge = judge_open(s->reference, &options);
 	s->odd = odd_open(s->reference, &(struct odd_options){(size_t)m->samples, m->texts});
 	*ret = s;

@@ -13,6 +13,7 @@
 #include "model/reference.h"
 #include "score/registry.h"
 #include "score/scorer.h"
+#include "truth.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,6 +27,7 @@ struct stream {
 	struct windows *windows;         /* loop thread */
 	struct judge *judge;             /* loop thread */
 	struct odd *odd;                 /* loop thread: kinds and groups of odd records */
+	struct truth_book *truth;             /* loop thread; NULL: no source brings labels of it */
 	bool moved;                      /* windows or judge changed since they were last saved */
 	char *path;                      /* of the reference's file */
 	_Atomic bool retired;            /* another took its place; freed when nobody can hold it any more */

@@ -20,6 +20,10 @@ source "predictions" {
 	-- longest = "1MiB",
 }
 
+-- What was true of the predictions, once it is known: {"id": "a1", "label": "refund", "ts": "2026-11-22T09:00:00Z"}, ts being when that was. Labels are followed
+-- like any log, meet their prediction by id, and are watched: more errors than the reference's, other classes than there were (oodd fit --labels teaches it).
+-- source "truth" { kind = "labels", path = "/var/log/labels/*.jsonl" } -- model = "intent-router" where labels name none and there are several; fields = { label = "/truth" }
+
 -- What is watched. The name is that of the model in the records; * and ? are allowed, an exact name wins.
 model "*" {
 	-- reference = "intent-router.ref",      -- what normal was: written by `oodd fit`
@@ -36,6 +40,7 @@ model "*" {
 	-- },
 	-- season = "auto",                      -- none, hour-of-day, day-of-week, hour-of-week (UTC); auto: only where two periods show one
 	-- accuracy = 0.93,                      -- of the model on reference data, where oodd fit has no --labels: accuracy is estimated from there
+	-- label_wait = "30d", label_most = 200000, -- where labels come: how long, and how many predictions are kept for them
 	-- smallest_effect = 0.01,               -- a smaller shift (PSI) is not worth an alarm
 	-- samples = 20,                         -- odd records kept per window, for review
 	-- texts = false,                        -- show the input texts of new groups' typical records, shortened; false: ids only

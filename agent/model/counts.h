@@ -2,7 +2,7 @@
  * What became of every record and byte of a source. The law, at every commit, in records and in bytes:
  *     read = scored + learning + rejected[...] + late + in_flight
  * where `bytes` of a record include its newline (or its whole msgpack value). Counters only rise. A record is counted as read when
- * its chunk is applied, and commits stand between chunks: in_flight is then zero, and the law still has a place for it. */
+ * its chunk is applied, and commits stand between chunks: in flight are then only labels that wait for their predictions. */
 #ifndef MODEL_COUNTS_H
 #define MODEL_COUNTS_H
 
@@ -26,7 +26,10 @@
 	X(REJECT_NO_STREAM, "no_stream", "a model that the configuration does not name")                               \
 	X(REJECT_NO_REFERENCE, "no_reference", "a stream that has no reference, and none is being learned")                                   \
 	X(REJECT_PARTIAL, "partial", "an unfinished record at the end of a file that will not grow")                   \
-	X(REJECT_FUTURE, "future", "a time further ahead of its neighbours than allowed")
+	X(REJECT_FUTURE, "future", "a time further ahead of its neighbours than allowed")                              \
+	X(REJECT_NO_LABEL, "no_label", "a label without an id, or that names no class")                                \
+	X(REJECT_REPEATED, "repeated", "a second label of one prediction")                                             \
+	X(REJECT_UNMATCHED, "unmatched", "a label of a prediction that never came, or came too long ago")
 
 enum reject_reason {
 #define X(name, word, help) name,

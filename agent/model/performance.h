@@ -93,11 +93,11 @@ struct performance_signal {
 	bool novel;            /* the gap is wide, and not by chance: records of kinds that the model does not know */
 	double confidence_before, confidence; /* mean, of the reference and of the window */
 
-	/* Once labels come: of those in the last whole stretch of time (a window's length) in which some came. */
+	/* Of the labels that came in the time of this window, whenever their predictions were made. */
 	struct performance_share realised;
 	int64_t n_labels, n_right;
 	int64_t n_mislabelled; /* of them: labels that are likelier wrong than the prediction */
-	int64_t realised_start_us, realised_end_us; /* when they came; TIME_NONE: never */
+	int64_t realised_start_us, realised_end_us; /* the window; TIME_NONE: none came */
 };
 
 /* right of n, with a Wilson interval; `worth` records (n, or fewer). NaN when n is 0. */

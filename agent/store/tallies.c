@@ -45,7 +45,7 @@ static void put_rejected(struct txn *t, const char *source, const struct counts 
 {
 	char word[64];
 
-	/* Counters only rise: what is zero was never written. */
+	/* These only rise: what is zero was never written. */
 	for (size_t i = 0; i < REJECT_N; i++) {
 		if (!c->rejected[i].records && !c->rejected[i].bytes)
 			continue;

@@ -47,6 +47,7 @@ void txn_settle_sample(struct txn *t, const char *model, const char *version, co
 	X(STATE_ALERT, "alert", "the state of one alert: pending, firing, since when")             \
 	X(STATE_STREAM, "stream", "a stream: its reference, watermark, learning")                  \
 	X(STATE_LEARNING, "learning", "what is known so far of a stream that is learned, and how far its spool goes") \
+	X(STATE_LABEL, "label", "predictions that wait for labels, and labels that came")          \
 	X(STATE_MISC, "misc", "anything else")
 
 enum state_kind {

@@ -19,7 +19,7 @@ SETS = {  # window; model; whether there is a separate log that the classifier w
 
 
 class Trial:
-    def __init__(self, name, home, detectors=""):
+    def __init__(self, name, home, detectors="", fit=()):
         if not (SHARED / name).is_dir():
             pytest.skip(f"no data set {SHARED / name}: set OODD_SHARED")
         self.name, self.home = name, Path(home)
@@ -36,7 +36,7 @@ state = "{self.home}/state"
 """)
         log = lambda part: SHARED / name / f"{part}.jsonl.zst"
         share = ["--fit", log("reference_train"), "--calibrate", log("reference")] if train else [log("reference")]
-        self.summary = self.run("fit", "--model", self.model, "--output", self.home / "ref", *share)
+        self.summary = self.run("fit", "--model", self.model, "--output", self.home / "ref", *fit, *share)
         self.stream = log("stream")
 
     def run(self, command, *args):
