@@ -71,6 +71,8 @@ void plugins_list_text(const struct plugins *p, struct buf *to)
 			const struct oodd_detector *d = &plugin->detectors[j];
 			buf_format(to, "    %s %s: %s;", d->name, d->version, d->summary);
 			needs_text(d->needs, to);
+			if (d->accumulate)
+				buf_text(to, d->score ? "; looks at records and at windows" : "; looks at windows");
 			buf_text(to, "\n");
 			for (const struct oodd_option *o = d->options; o && o->name; o++)
 				option_text_put(o, to);
@@ -123,7 +125,7 @@ static void detector_json(const struct plugin *plugin, const struct oodd_detecto
 			buf_format(to, "%s\"%s\"", between, needs[i].word);
 			between = ",";
 		}
-	buf_text(to, "],\"options\":[");
+	buf_format(to, "],\"records\":%s,\"windows\":%s,\"options\":[", d->score ? "true" : "false", d->accumulate ? "true" : "false");
 	for (const struct oodd_option *o = d->options; o && o->name; o++) {
 		if (o != d->options)
 			buf_text(to, ",");

@@ -5,7 +5,10 @@
  *
  * FIT and SCORE are batches in files (batch_file.h). OUT gets n floats, n status bytes, int64 n_bytes and the bytes that fit wrote;
  * then for each of the first 100 rows int64 n_reasons and as many of kind, index, weight, as doubles. A SCORE of more than 4096 rows is
- * scored in batches of 1000, as the agent would. */
+ * scored in batches of 1000, as the agent would.
+ *
+ * Of a window detector FIT is the reference too: OUT gets int64 n_bytes and the bytes; int64 width; for FIT and then SCORE int64 how many
+ * rows were added, and width int64; then as doubles statistic, expected, effect, and kind, index, before, after of each shift. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +48,41 @@ static void reasons_write(const struct oodd_detector *d, const void *state, cons
 		for (int64_t k = 0; k < n; k++)
 			fwrite((double[]){reasons[k].kind, (double)reasons[k].index, reasons[k].weight}, sizeof(double), 3, out);
 	}
+}
+
+/* What the rows of b add up to, in parts of 100. */
+static int64_t *vector_write(const struct oodd_detector *d, const void *state, const struct oodd_batch *b, FILE *out, int64_t *ret_n)
+{
+	size_t width = d->width(state);
+	int64_t *v = mem_zero(width + 1, sizeof *v);
+
+	*ret_n = 0;
+	for (size_t from = 0; from < b->n; from += 100) {
+		int added = d->accumulate(state, b, from, b->n - from < 100 ? b->n : from + 100, v);
+		if (added < 0)
+			die(d->name, "accumulate failed");
+		*ret_n += added;
+	}
+	fwrite(ret_n, sizeof *ret_n, 1, out);
+	fwrite(v, sizeof *v, width, out);
+	return v;
+}
+
+static void windows_write(const struct oodd_detector *d, const void *state, const struct oodd_batch *fit, const struct oodd_batch *score, FILE *out)
+{
+	struct oodd_comparison c = {0};
+	int64_t width = (int64_t)d->width(state), m, n, *reference, *window;
+
+	fwrite(&width, sizeof width, 1, out);
+	reference = vector_write(d, state, fit, out, &m);
+	window = vector_write(d, state, score, out, &n);
+	if (m <= 0 || n <= 0 || d->compare(state, reference, m, window, n, &c))
+		die(d->name, "cannot be compared");
+	fwrite((double[]){c.statistic, c.expected, c.effect}, sizeof(double), 3, out);
+	for (size_t i = 0; i < c.n_shifts; i++)
+		fwrite((double[]){c.shifts[i].kind, (double)c.shifts[i].index, c.shifts[i].before, c.shifts[i].after}, sizeof(double), 4, out);
+	free(reference);
+	free(window);
 }
 
 static void options_read(const struct oodd_detector *d, char **text, int n, struct reference_option **ret, size_t *ret_n)
@@ -90,11 +128,15 @@ int main(int argc, char **argv)
 	FILE *out = fopen(argv[5], "wb");
 	if (!out)
 		die(argv[5], strerror(errno));
-	score_all(d, state, &score, out);
+	if (d->score)
+		score_all(d, state, &score, out);
 	fwrite(&(int64_t){(int64_t)n}, sizeof(int64_t), 1, out);
 	if (n)
 		fwrite(bytes, 1, n, out);
-	reasons_write(d, state, &score, out);
+	if (d->accumulate)
+		windows_write(d, state, &fit, &score, out);
+	else
+		reasons_write(d, state, &score, out);
 	if (fclose(out))
 		die(argv[5], strerror(errno));
 	detector_close(d, state);

@@ -43,6 +43,49 @@ static void test_shipped(void **state)
 	}
 }
 
+static void test_shipped_window_detectors(void **state)
+{
+	static const char *const shipped[] = {"rff_mmd", "moments", "bbse"};
+	char *text = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof shipped / sizeof shipped[0]; i++) {
+		int failed = run(".", shipped[i], &text);
+		if (failed)
+			print_message("%s", text);
+		assert_int_equal(failed, 0);
+		assert_non_null(strstr(text, ": window: merging is addition, in any split and order\n"));
+		assert_null(strstr(text, ": a row's bits depend on"));
+		free(text);
+	}
+}
+
+static void test_window_detectors_that_misbehave(void **state)
+{
+	static const char *const lines[] = {
+		"FAILED  place: window: merging is addition, in any split and order: rows one by one do not add up",
+		"FAILED  place: window: a row adds the same at any position: ",
+		"FAILED  mean: window: merging is addition, in any split and order: rows one by one do not add up",
+		"FAILED  odd: window: rows that are not finite: a row of nan adds 5, 0 rows counted",
+		"FAILED  beyond: an empty batch: accumulate wrote beyond its 2 numbers",
+		"FAILED  lawless: window: what is expected by chance: windows of the reference's own rows are ",
+		"FAILED  nan_: window: vectors that nobody could add up: compare says ",
+	};
+	char *text = NULL;
+	int failed;
+
+	(void)state;
+	failed = run("../tests/score", "windows", &text);
+	assert_null(strstr(text, "FAILED  fine"));
+	assert_true(failed >= 7);
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		if (!strstr(text, lines[i]))
+			print_message("expected %s in:\n%s", lines[i], text);
+		assert_non_null(strstr(text, lines[i]));
+	}
+	free(text);
+}
+
 /* A sanitizer ends some of them earlier, and with other words. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define ANY_WORDS true
@@ -118,6 +161,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_misbehaved),
+		cmocka_unit_test(test_shipped_window_detectors),
+		cmocka_unit_test(test_window_detectors_that_misbehave),
 		cmocka_unit_test(test_does_not_load),
 		cmocka_unit_test(test_readme),
 	};
