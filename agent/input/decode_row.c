@@ -144,6 +144,12 @@ static void called(struct row *r, enum field field, const char *otherwise, struc
 	}
 }
 
+/* A field that says, in as many bytes, what the last record's did; names that are made plain first are left to others. */
+static bool says(const struct row_text *t, const char *name, size_t n)
+{
+	return t->at && t->n == n && n && t->how != TEXT_ESCAPED && !memcmp(t->at, name, n);
+}
+
 /* The stream that the fields met so far name, NULL with a fault where there is none. */
 static struct row_stream *stream_named(struct row *r)
 {
@@ -151,6 +157,9 @@ static struct row_stream *stream_named(struct row *r)
 	size_t n_model, n_version;
 	struct row_stream *s;
 
+	if (r->last && says(&r->text[FIELD_MODEL], r->last->model, r->last->n_model) &&
+		says(&r->text[FIELD_VERSION], r->last->version, r->last->n_version))
+		return r->last;
 	called(r, FIELD_MODEL, r->options->model, &r->model, &model, &n_model);
 	called(r, FIELD_VERSION, r->options->version, &r->version, &version, &n_version);
 	if (r->last && stream_is(r->last, model, n_model, version, n_version))
@@ -215,7 +224,7 @@ static void row_into(struct row *r, struct row_stream *s)
 	r->stream = s;
 	r->batch = stream_batch(r, s);
 	batch_widths(r->batch, s->n_logits, s->n_embedding);
-	batch_row_begin(r->batch);
+	batch_row_open(r->batch); /* vectors are read over what is there, and blanked in the end where there are none */
 }
 
 struct batch *row_batch(struct row *r)
@@ -416,8 +425,6 @@ static bool time_of_text(struct row *r, const struct row_text *t, int64_t *ret)
 
 	if (t->how == TEXT_ESCAPED)
 		return false;
-	if (time_same_date(r, t->at, t->n, ret))
-		return true;
 	if (time_parse(t->at, t->n, ret))
 		return false;
 	memcpy(day, t->at, sizeof r->date);
@@ -449,6 +456,8 @@ static void field_time(struct row *r, const struct row_value *v)
 	int64_t us;
 
 	r->time_met = true;
+	if (v->kind == VALUE_TEXT && v->text.how != TEXT_ESCAPED && time_same_date(r, v->text.at, v->text.n, &r->time_us))
+		return;
 	if (v->kind == VALUE_TEXT && number_of_text(&v->text, &number))
 		v = &number;
 	if (v->kind == VALUE_TEXT ? time_of_text(r, &v->text, &us) : v->kind == VALUE_NUMBER && time_of_number(v, &us))
@@ -585,9 +594,6 @@ void row_vector_put(struct row *r, enum field field, size_t n)
 void row_vector_none(struct row *r, enum field field)
 {
 	r->vector[field].n = 0;
-	if (r->batch && r->vector[field].in_batch)
-		for (size_t i = 0; i < width_known(r->stream, field); i++)
-			vector_at(r, field)[i] = NAN;
 	r->vector[field].in_batch = false;
 }
 
@@ -643,6 +649,8 @@ static void logits_settle(struct row *r)
 		vector_settle(r, FIELD_PROBABILITIES);
 		s->logits = LOGITS_NORMALISED;
 		log_probabilities(vector_at(r, FIELD_LOGITS), p->scratch, p->n);
+	} else {
+		batch_row_blank(r->batch, true, false);
 	}
 	r->batch->logits_normalised = s->logits == LOGITS_NORMALISED;
 }
@@ -679,6 +687,8 @@ static void row_take(struct row *r, const char *record, size_t n, uint64_t offse
 	size_t row = b->n;
 
 	vector_settle(r, FIELD_EMBEDDING);
+	if (!r->vector[FIELD_EMBEDDING].n)
+		batch_row_blank(b, false, true);
 	logits_settle(r);
 	b->time_us[row] = r->time_us;
 	b->offset[row] = offset;

@@ -150,6 +150,20 @@ static void columns_row(struct columns *c, size_t row)
 
 void batch_row_begin(struct batch *b)
 {
+	batch_row_open(b);
+	batch_row_blank(b, true, true);
+}
+
+void batch_row_blank(struct batch *b, bool logits, bool embedding)
+{
+	if (logits && b->n_logits)
+		nan_fill(b->logits + b->n * b->n_logits, b->n_logits);
+	if (embedding && b->n_embedding)
+		nan_fill(b->embedding + b->n * b->n_embedding, b->n_embedding);
+}
+
+void batch_row_open(struct batch *b)
+{
 	size_t row = b->n;
 
 	if (row == b->room)
@@ -159,10 +173,6 @@ void batch_row_begin(struct batch *b)
 	b->length[row] = 0;
 	b->id[row] = b->prediction[row] = b->label_text[row] = (struct text){0};
 	b->confidence[row] = NAN;
-	if (b->n_logits)
-		nan_fill(b->logits + row * b->n_logits, b->n_logits);
-	if (b->n_embedding)
-		nan_fill(b->embedding + row * b->n_embedding, b->n_embedding);
 	columns_row(&b->features, row);
 	columns_row(&b->tags, row);
 	columns_row(&b->metrics, row);

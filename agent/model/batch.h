@@ -73,6 +73,9 @@ void batch_reset(struct batch *b);    /* no rows; names of columns, widths and m
 size_t batch_column(struct batch *b, struct columns *in, const char *name, size_t n, size_t guess, size_t most);
 /* Start row b->n with every cell absent and NaN; becomes a row when b->n is raised. Grows the columns when needed. */
 void batch_row_begin(struct batch *b);
+/* The same, but for the vectors, which hold anything; and these as NaN, for who has none to put there. */
+void batch_row_open(struct batch *b);
+void batch_row_blank(struct batch *b, bool logits, bool embedding);
 void batch_text_put(struct batch *b, struct column *c, size_t row, struct text t);
 /* Give the vectors their widths, each once: 0 leaves one as it is. Rows there are already become all NaN. */
 void batch_widths(struct batch *b, size_t n_logits, size_t n_embedding);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The decoder alone over a file of JSON Lines, in chunks as the agent reads them: what part of a replay is decoding?
- * usage: decode_file FILE */
+ * The decoder alone over a file, in chunks as the agent reads them: what part of a replay is decoding?
+ * usage: decode_file FILE [msgpack] */
 #include "base/mem.h"
 #include "input/archive.h"
 #include "input/decode.h"
@@ -24,7 +24,7 @@ static size_t decode(struct decoder *d, char *at, size_t n, uint64_t *offset, bo
 int main(int argc, char **argv)
 {
 	struct decode_options options = DECODE_OPTIONS;
-	struct decoder *decoder = decoder_open(&options);
+	struct decoder *decoder;
 	struct decoded to;
 	struct archive *log;
 	struct error e;
@@ -33,10 +33,12 @@ int main(int argc, char **argv)
 	uint64_t offset = 0;
 	ssize_t got = 1;
 
-	if (argc != 2 || archive_open(argv[1], &log, &e)) {
-		fprintf(stderr, "usage: decode_file FILE\n");
+	if (argc < 2 || argc > 3 || archive_open(argv[1], &log, &e)) {
+		fprintf(stderr, "usage: decode_file FILE [msgpack]\n");
 		return 64;
 	}
+	options.format = argc == 3 ? FORMAT_MSGPACK : FORMAT_JSONL;
+	decoder = decoder_open(&options);
 	decoded_init(&to);
 	while (got > 0) {
 		while (n < CHUNK_BYTES && (got = archive_read(log, at + n, CHUNK_BYTES, &e)) > 0)

@@ -186,6 +186,48 @@ static void refuses_vectors_that_are_none(void **state)
 	assert_int_equal(decoded.consumed, bytes.size);
 }
 
+enum odd { ODD_NONE, ODD_INTEGER, ODD_DOUBLE, ODD_NAN, ODD_INFINITE, ODD_TEXT, ODDS };
+
+static void element(enum odd odd, size_t k)
+{
+	if (odd == ODD_NONE)
+		msgpack_pack_float(&packer, (float)k + .5f);
+	else if (odd == ODD_INTEGER)
+		msgpack_pack_int(&packer, 7);
+	else if (odd == ODD_DOUBLE)
+		msgpack_pack_double(&packer, .125);
+	else if (odd == ODD_TEXT)
+		text("x");
+	else
+		msgpack_pack_float(&packer, odd == ODD_NAN ? NAN : -INFINITY);
+}
+
+/* Elements are read six at a time, looked at sixteen at a time: one that is not like the others, wherever it stands. */
+static void reads_the_odd_element(void **state)
+{
+	static const float is[ODDS] = {[ODD_INTEGER] = 7, [ODD_DOUBLE] = .125f};
+
+	(void)state;
+	for (size_t n = 1; n <= 40; n++)
+		for (size_t at = 0; at < n; at++)
+			for (enum odd odd = ODD_NONE; odd < ODDS; odd++) {
+				const struct batch *b;
+
+				msgpack_sbuffer_clear(&bytes);
+				decoded_done(&decoded);
+				record(1);
+				text("embedding");
+				msgpack_pack_array(&packer, n);
+				for (size_t k = 0; k < n; k++)
+					element(k == at ? odd : ODD_NONE, k);
+				b = run();
+				assert_int_equal(decoded.counts.rejected[REJECT_VECTOR_VALUE].records, odd >= ODD_NAN);
+				assert_int_equal(b->n, odd < ODD_NAN);
+				for (size_t k = 0; k < n && b->n; k++)
+					assert_true(b->embedding[k] == (k == at && odd ? is[odd] : (float)k + .5f));
+			}
+}
+
 static void reads_timestamps(void **state)
 {
 	static const struct {
@@ -290,6 +332,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(means_what_json_means, begin, end),
 		cmocka_unit_test_setup_teardown(reads_vectors_in_every_dress, begin, end),
 		cmocka_unit_test_setup_teardown(refuses_vectors_that_are_none, begin, end),
+		cmocka_unit_test_setup_teardown(reads_the_odd_element, begin, end),
 		cmocka_unit_test_setup_teardown(reads_timestamps, begin, end),
 		cmocka_unit_test_setup_teardown(finds_its_step_again, begin, end),
 		cmocka_unit_test_setup_teardown(loses_step_on_what_is_too_long, begin, end),
