@@ -174,18 +174,33 @@ static const char *percent(double share, char *to, size_t n)
 	return at;
 }
 
+/* How much a tail's growth tells, in nats a record. */
+static double tail_tells(double before, double after)
+{
+	return after > before ? after * log(after / before) - (after - before) : 0;
+}
+
+/* The tail that is told of: records of p <= 0.01, unless a wider one says twice as much. */
 static void p_value_words(const struct measure *m, const double *q, struct finding *to)
 {
 	size_t up_to = 0;
-	double before = 0, after = 0;
+	double before = 0, after = 0, told = 0;
 	char one[16], two[16];
 
-	while (up_to + 1 < m->n_edges && m->edges[up_to] < .01 - 1e-12)
-		up_to++;
-	for (size_t i = 0; i <= up_to; i++)
-		before += m->mean[i], after += q[i];
-	to->before = before;
-	to->after = after;
+	for (size_t i = 0; i < m->n_edges && m->edges[i] <= .5; i++) {
+		bool usual = m->edges[i] <= .01 + 1e-12;
+
+		before += m->mean[i];
+		after += q[i];
+		if (!usual && tail_tells(before, after) < 2 * told + 1e-3)
+			continue;
+		told = tail_tells(before, after);
+		to->before = before;
+		to->after = after;
+		up_to = i;
+	}
+	before = to->before;
+	after = to->after;
 	snprintf(to->change, sizeof to->change, "p <= %.3g: %s -> %s of records",
 		m->n_edges ? m->edges[up_to] : 1, percent(before, one, sizeof one),
 		percent(after, two, sizeof two));

@@ -322,6 +322,7 @@ static void finding_fill(
 	to->log_m = j->log_m[i];
 	centre = usual_centre(j, i, &now, when, sizeof when);
 	psi = effect_fill(&now, centre, when, w->v, j->q, to);
+	to->excess = psi;
 	schema_look(j->r, i, &now, centre, w, j->q, to, schema);
 	if (t->state == TRACK_KNOWN)
 		psi = effect_of_level(t->m, t->known.own);
@@ -340,6 +341,34 @@ static void gauge_finding(const struct judge *j, size_t i, bool judged, struct f
 	gauge_fill(g, j->r, to);
 	to->log_e = j->log_e[i];
 	to->log_m = j->log_m[i];
+}
+
+static bool is_of_the_model(enum measure_kind kind)
+{
+	return kind == MEASURE_P_VALUE || kind == MEASURE_CONFIDENCE || kind == MEASURE_STATISTIC;
+}
+
+/* Where only scores speak, the reader asks at once what about the records is unlike: the field that differs most, though its own
+ * evidence does not page yet. Twice what chance gives, and a severity of 2, or nothing is said. */
+static void lead_add(struct signal *s)
+{
+	struct finding *said = NULL;
+	const struct finding *most = NULL;
+
+	for (size_t i = 0; i < s->n_findings; i++) {
+		struct finding *f = &s->findings[i];
+
+		if (f->moved && !f->latched && !is_of_the_model(f->kind))
+			return;
+		if (f->moved && !f->latched && !said)
+			said = f;
+		if (!f->moved && f->judged && !is_of_the_model(f->kind) && f->kind != MEASURE_MISSING && f->excess > .1 && 2 * f->excess > f->psi &&
+			(!most || f->excess > most->excess))
+			most = f;
+	}
+	if (said && most)
+		snprintf(said->change + strlen(said->change), sizeof said->change - strlen(said->change), "; most unlike: %s (%s)", most->name,
+			most->change);
 }
 
 static void findings_fill(struct judge *j, const struct window *w, bool judged, struct signal *to)
@@ -362,6 +391,8 @@ static void findings_fill(struct judge *j, const struct window *w, bool judged, 
 		if (to->findings[i].moved && to->findings[i].severity > to->severity)
 			to->severity = to->findings[i].severity;
 	}
+	if (to->fresh)
+		lead_add(to);
 	schema_settle(&j->past, w, &to->schema);
 }
 

@@ -23,6 +23,7 @@ struct finding {
 	double log_e;            /* of this window */
 	double log_m;            /* of its e-detector, after this window */
 	double psi, ks, w1, js;  /* effect sizes; w1 in reference standard deviations; js in bits; NaN where undefined */
+	double excess;           /* PSI less what chance alone gives a window of this size; 0 of a window detector */
 	double before, after;    /* mean of a number, share of the bin that moved most otherwise */
 	int severity;            /* 0 below the smallest effect .. 4 */
 	char change[400];        /* in words, without the name: "mean 40.4 -> 1 240 (> 99: 0 % -> 46 %)" */
