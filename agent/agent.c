@@ -79,6 +79,14 @@ static void on_signal(void *context, const struct signal *s)
 		"change", log_s(s->n_findings ? s->findings[0].change : ""));
 }
 
+static void on_compare(void *context, const struct comparison *c)
+{
+	(void)context;
+	if (c->fresh)
+		log_warning("versions", comparison_verdict_words[c->verdict], "model", log_s(c->model), "stable", log_s(c->stable),
+			"canary", log_s(c->canary), "windows", log_n(c->n_windows), "reason", log_s(c->reason));
+}
+
 static void on_alert(void *context, const struct alert *alert)
 {
 	struct agent *a = context;
@@ -121,7 +129,7 @@ static void on_applied(void *context)
 
 static int rooms_make(struct agent *a, struct rooms *r)
 {
-	struct pipeline_sinks sinks = {.context = a, .on_window = on_window, .on_signal = on_signal, .on_alert = on_alert,
+	struct pipeline_sinks sinks = {.context = a, .on_window = on_window, .on_signal = on_signal, .on_compare = on_compare, .on_alert = on_alert,
 		.on_sample = on_sample, .on_reject = on_reject};
 
 	int status = rooms_build(a->config_path, &sinks, r);

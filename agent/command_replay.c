@@ -43,6 +43,16 @@ static void on_signal(void *context, const struct signal *s)
 	offline_flush(&r->offline, false);
 }
 
+static void on_compare(void *context, const struct comparison *c)
+{
+	struct replay *r = context;
+
+	if (r->offline.json)
+		event_compare(&r->offline.out, c);
+	else if (c->fresh)
+		text_compare(&r->offline.out, c);
+}
+
 static void on_alert(void *context, const struct alert *a)
 {
 	struct replay *r = context;
@@ -132,7 +142,7 @@ int command_replay(const struct command *self, int argc, char **argv)
 	struct replay r = {
 		.offline = {.self = self, .parts = PIPELINE_ALL, .opened = opened, .finish = finish,
 			.sinks = {.context = &r, .on_window = on_window, .on_signal = on_signal, .on_alert = on_alert, .on_label = on_label,
-				.on_accuracy = on_accuracy}},
+				.on_accuracy = on_accuracy, .on_compare = on_compare}},
 		.newest_us = TIME_NONE,
 	};
 	const struct cli_option options[] = {

@@ -53,6 +53,13 @@ struct learn_config {
 	int64_t keep;             /* references that were replaced */
 };
 
+/* compare = false, or { stable = "1.0", canary = "2.0", tolerance = 0.02, alpha = 0.01 } */
+struct compare_config {
+	bool off;
+	char *stable, *canary;   /* versions; NULL: every version with the next older one that has a reference */
+	double tolerance, alpha; /* see judge/compare.h */
+};
+
 struct model_config {
 	char *name;              /* of the model; may be a pattern with * */
 	char *where;
@@ -71,6 +78,7 @@ struct model_config {
 	int season;              /* enum season (model/season.h) */
 	double smallest_effect;  /* PSI below which nothing pages */
 	double fit_share[4];     /* fit, cal-A, cal-B, null; sum to 1 */
+	struct compare_config compare;
 	int64_t samples;         /* odd records kept per window */
 	struct learn_config learn;
 	int64_t relearn_us;      /* learn anew when the reference's last record is so old, in event time; 0: never */

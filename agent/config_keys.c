@@ -101,6 +101,9 @@ static const struct key model_keys[] = {
 		.done = value_done_metrics, .print = value_print_metrics,
 		.help = "limits of output metrics, whatever the reference held; thresholds are fitted: "
 			"above, below with at_most, at_least (shares of records); mean_at_most, mean_at_least"},
+	{"compare", KEY_OTHER, KEY_AT(struct model_config, compare), .read = value_read_compare, .done = value_done_compare,
+		.print = value_print_compare,
+		.help = "canary against stable: the versions, and what is tolerated; left out: each version with the one before it; false: none"},
 	{"slices", KEY_LATER, .help = "a stream is watched as a whole"},
 };
 

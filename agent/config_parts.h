@@ -52,6 +52,11 @@ void value_print_headers(const void *member, struct buf *to);
 void value_read_learn(struct reading *r, const struct key *k, const struct value *v, void *member); /* config_learn.c */
 void value_print_learn(const void *member, struct buf *to);
 
+/* config_compare.c */
+void value_read_compare(struct reading *r, const struct key *k, const struct value *v, void *member);
+void value_done_compare(void *member);
+void value_print_compare(const void *member, struct buf *to);
+
 /* What cannot be seen in one value: duplicates, kinds, files and their modes. */
 void config_check(struct reading *r, struct config *c);
 

@@ -6,6 +6,7 @@
 #include "learning.h"
 #include "base/buf.h"
 #include "model/alert.h"
+#include "model/comparison.h"
 #include "model/counts.h"
 #include "model/signal.h"
 #include "model/window.h"
@@ -27,6 +28,11 @@ void event_signal(struct buf *to, const struct signal *s);
 /* {"event":"learning","ts","model","version","state":"begun"|"collecting"|"fitting"|"failed"|"active"|"postponed"|"resumed","relearn",
  *  "seen","records","bytes","first","newest","wanted_records","wanted_span_s","eta_s","classes","fields","logits","embedding","why"} */
 void event_learning(struct buf *to, const struct learning_note *n);
+/* {"event":"compare","ts","model","stable","canary","start","end","windows","n_stable","n_canary","verdict":"hold"|"promote"|
+ *  "roll back","fresh","reason","alpha","log_needed","rows":[{"name","side","what","stable","canary","difference","low","high",
+ *  "tolerance","log_worse","log_differs","log_not_worse","worse","differs","not_worse"}]} */
+void event_compare(struct buf *to, const struct comparison *c);
+void text_compare(struct buf *to, const struct comparison *c);
 /* {"event":"alert","ts","state":"firing"|"resolved","name","model","version","summary",...}: see alert_json. */
 /* Of a signal, events_performance.c: ",\"performance\":{..}" or null; and in words, nothing when there is nothing to say and not
  * `always`. */

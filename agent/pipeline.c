@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "score/count.h"
+#include "versions.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -33,6 +34,7 @@ struct pipeline {
 	struct pipeline_sinks sinks;
 	struct streams streams;
 	struct teacher *teacher;         /* NULL: nothing is learned */
+	struct versions versions;        /* of one model, side by side */
 	struct rules *rules;             /* NULL without */
 	struct truths *truths;           /* NULL without */
 	bool rules_moved;
@@ -126,6 +128,7 @@ void pipeline_close(struct pipeline *p)
 	explainer_close(p->explainer);
 	rules_close(p->rules);
 	truths_close(p->truths);
+	versions_done(&p->versions);
 	streams_close(&p->streams);
 	free(p->peekers);
 	free(p->counts_moved);
@@ -261,6 +264,18 @@ static void alert_out(void *context, const struct alert *a)
 		p->sinks.on_alert(p->sinks.context, a);
 }
 
+static void compared(void *context, const struct comparison *c)
+{
+	struct pipeline *p = context;
+
+	if (p->sinks.on_compare)
+		p->sinks.on_compare(p->sinks.context, c);
+	if (p->rules) {
+		rules_compare(p->rules, c, alert_out, p);
+		p->rules_moved = true;
+	}
+}
+
 static void window_closed(struct pipeline *p, struct stream *s, struct window *w)
 {
 	struct signal signal;
@@ -280,6 +295,7 @@ static void window_closed(struct pipeline *p, struct stream *s, struct window *w
 		p->rules_moved = true;
 	}
 	signal_done(&signal);
+	versions_window(&p->versions, &p->streams, s, w, compared, p);
 }
 
 static void windows_handed_out(struct pipeline *p, struct stream *s)
@@ -592,6 +608,7 @@ void pipeline_save(struct pipeline *p, struct txn *t)
 			save_stream(p->streams.at[i], t);
 	if (p->teacher)
 		teacher_save(p->teacher, t);
+	versions_save(&p->versions, t);
 	for (size_t i = 0; i < p->config->n_sources; i++)
 		if (p->counts_moved[i]) {
 			txn_put_counts(t, p->config->sources[i].name, &p->counts[i]);
@@ -707,6 +724,8 @@ int pipeline_load(struct pipeline *p, struct store *s, struct error *e)
 		status = store_each_state(s, STATE_JUDGE, load_judge, p, e);
 	if (!status)
 		status = store_each_state(s, STATE_ODD, load_odd, p, e);
+	if (!status)
+		status = versions_load(&p->versions, &p->streams, s, e);
 	if (!status)
 		status = store_each_state(s, STATE_RULE, load_rules, p, e);
 	if (!status && p->teacher)

@@ -12,6 +12,7 @@
 #include "teacher.h"
 #include "base/buf.h"
 #include "model/alert.h"
+#include "model/comparison.h"
 #include "model/counts.h"
 #include "model/sample.h"
 #include "model/scored.h"
@@ -34,6 +35,7 @@ struct pipeline_sinks {
 	void (*on_row)(void *context, const struct stream *s, const struct batch *b, const struct scored *scored, size_t row);
 	void (*on_window)(void *context, const struct stream *s, const struct window *w);
 	void (*on_signal)(void *context, const struct signal *s);
+	void (*on_compare)(void *context, const struct comparison *c); /* two versions, after each pair of windows */
 	void (*on_alert)(void *context, const struct alert *a);
 	void (*on_sample)(void *context, const struct stream *s, const struct sample *sample, enum sample_fate fate);
 	void (*on_reject)(void *context, size_t source, const char *path, const struct reject *r);

@@ -27,6 +27,8 @@ static const enum fate fates[MEASURE_KINDS] = {
 	[MEASURE_NUMERIC] = KEEP,
 	[MEASURE_CATEGORY] = KEEP,
 	[MEASURE_MISSING] = KEEP,
+	[MEASURE_FIELDS] = KEEP,
+	[MEASURE_METRIC] = COUNT,
 };
 
 static bool has_kind(const struct reference *r, enum measure_kind kind)
@@ -123,7 +125,8 @@ static struct heir heir_of(const struct reference *from, const char *version)
 		.made_by = from->made_by, .made_us = from->made_us, .first_us = from->first_us, .last_us = from->last_us,
 		.logs = from->logs, .n_logs = from->n_logs, .n_fit = from->n_fit, .n_cal_a = from->n_cal_a, .n_cal_b = from->n_cal_b,
 		.n_null = from->n_null, .classes = from->classes, .n_classes = from->n_classes, .numeric = from->numeric,
-		.n_numeric = from->n_numeric, .category = from->category, .n_category = from->n_category, .flag_rate = from->flag_rate,
+		.n_numeric = from->n_numeric, .category = from->category, .n_category = from->n_category,
+		.left_out = from->left_out, .n_left_out = from->n_left_out, .flag_rate = from->flag_rate,
 		.tails = from->tails, .strict = from->strict, .window_us = from->window_us, .season = from->season,
 		.season_why = from->season_why}};
 }

@@ -40,6 +40,8 @@ enum signal_state {
 
 extern const char *const signal_state_words[]; /* "quiet", "alarm", "ongoing", "resolved", "unjudged", "learned" */
 
+struct comparison; /* model/comparison.h */
+
 struct signal {
 	char *model, *version;
 	int64_t start_us, end_us;
@@ -56,6 +58,7 @@ struct signal {
 	size_t n_findings;
 	struct schema schema;    /* what is wrong with the records themselves; what carries the alarm first */
 	char *why;               /* NULL, or why it was not judged */
+	const struct comparison *comparison; /* NULL: a window was judged. Else no more than times, versions, alarm and fresh is set */
 	char *inherited_from;    /* NULL, or the version whose feature measures it was judged by: this one has no reference yet */
 	struct signal_odd odd;   /* what kinds of odd records there were */
 	struct limit_signal limits; /* of output metrics: which are breached; says nothing about `alarm` */

@@ -77,6 +77,10 @@ static const struct finding *top_finding(const struct signal *s)
 static char *plain_summary(const struct signal *s)
 {
 	const struct finding *top = top_finding(s);
+	const struct comparison *c = s->comparison;
+
+	if (c)
+		return mem_format("%s: version %s beside %s: %s; %s", c->model, c->canary, c->stable, comparison_verdict_words[c->verdict], c->reason);
 
 	if (s->state == SIGNAL_LEARNED)
 		return mem_format("%s %s: a reference was learned from %" PRId64 " records", s->model, s->version, s->n);

@@ -88,8 +88,8 @@ static void done_named(struct named_text *list, size_t n)
 }
 
 static const struct key rule_keys[] = {
-	{"on", KEY_CHOICE, KEY_AT(struct rule, on), .standard = "signal", .words = "signal learned",
-		.help = "what is watched: windows that closed, or references that were learned"},
+	{"on", KEY_CHOICE, KEY_AT(struct rule, on), .standard = "signal", .words = "signal learned compare",
+		.help = "what is watched: windows that closed, references that were learned, or two versions side by side"},
 	{"model", KEY_TEXT, KEY_AT(struct rule, model), .standard = "*",
 		.help = "which models: a name, * and ? allowed"},
 	{"version", KEY_TEXT, KEY_AT(struct rule, version), .standard = "*",

@@ -17,7 +17,7 @@ struct named_text { /* a label or annotation */
 };
 
 /* What a rule watches; the words of `on`, in this order. */
-enum rule_on { ON_SIGNAL, ON_LEARNED };
+enum rule_on { ON_SIGNAL, ON_LEARNED, ON_COMPARE };
 
 /* One alert{...}. */
 struct rule {
@@ -93,6 +93,8 @@ void view_odd(lua_State *L, struct rule_file *f, const void *of);
 void view_kinds(lua_State *L, struct rule_file *f, const void *of);
 void view_groups(lua_State *L, struct rule_file *f, const void *of);
 void view_examples(lua_State *L, struct rule_file *f, const void *of);
+/* view_compare.c: pushes two versions side by side. */
+void view_compare(lua_State *L, const struct comparison *c);
 /* view_schema.c: s.schema; `of` is the signal. */
 void view_schema(lua_State *L, struct rule_file *f, const void *of);
 

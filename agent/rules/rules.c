@@ -209,6 +209,29 @@ static void sweep(struct rules *r, const struct signal *signal, const struct out
 	}
 }
 
+static void watch_all(struct rules *r, const struct signal *s, const struct outlet *out)
+{
+	for (size_t i = 0; i < r->n_files; i++) {
+		struct rule_file *f = &r->files[i];
+
+		for (size_t j = 0; j < f->n_rules; j++)
+			if ((f->rules[j].on == ON_COMPARE) == (s->comparison != NULL) && words_match(f->rules[j].model, s->model) &&
+				words_match(f->rules[j].version, s->version))
+				watch(r, f, &f->rules[j], s, out);
+	}
+}
+
+void rules_compare(struct rules *r, const struct comparison *c, void (*on_alert)(void *context, const struct alert *a), void *context)
+{
+	struct signal s = {.model = (char *)c->model, .version = (char *)c->canary, .start_us = c->start_us, .end_us = c->end_us,
+		.n = c->n_stable + c->n_canary, .fresh = c->fresh, .since_us = TIME_NONE, .comparison = c};
+	struct outlet out = {on_alert, context};
+
+	s.alarm = c->verdict == COMPARISON_ROLL_BACK;
+	s.state = s.alarm ? SIGNAL_ALARM : SIGNAL_QUIET;
+	watch_all(r, &s, &out);
+}
+
 void rules_signal(struct rules *r, const struct signal *s,
 	void (*on_alert)(void *context, const struct alert *a), void *context)
 {
@@ -216,14 +239,7 @@ void rules_signal(struct rules *r, const struct signal *s,
 
 	assert(s->model && s->version);
 	sweep(r, s, &out);
-	for (size_t i = 0; i < r->n_files; i++) {
-		struct rule_file *f = &r->files[i];
-
-		for (size_t j = 0; j < f->n_rules; j++)
-			if (words_match(f->rules[j].model, s->model) &&
-				words_match(f->rules[j].version, s->version))
-				watch(r, f, &f->rules[j], s, &out);
-	}
+	watch_all(r, s, &out);
 }
 
 void rules_each_alert(

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "model/alert.h"
+#include "model/comparison.h"
 #include "model/signal.h"
 
 #include <stddef.h>
@@ -47,6 +48,9 @@ void rules_close(struct rules *r); /* accepts NULL */
  * nothing. */
 void rules_signal(struct rules *r, const struct signal *s,
 	void (*on_alert)(void *context, const struct alert *a), void *context);
+
+/* The same for rules with on = "compare", after each pair of windows of two versions. Their stream is the canary's. */
+void rules_compare(struct rules *r, const struct comparison *c, void (*on_alert)(void *context, const struct alert *a), void *context);
 
 /* Every alert that is pending or firing now (its `state` says which), for a list or for sending
  * again. */

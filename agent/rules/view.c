@@ -34,7 +34,10 @@ static void push_view(lua_State *L, struct rule_file *f, const struct finding *f
 
 void view_push(lua_State *L, struct rule_file *f)
 {
-	push_view(L, f, NULL);
+	if (f->signal->comparison)
+		view_compare(L, f->signal->comparison);
+	else
+		push_view(L, f, NULL);
 }
 
 static struct rule_file *file_of(lua_State *L)

@@ -45,6 +45,7 @@ void txn_settle_sample(struct txn *t, const char *model, const char *version, co
 	X(STATE_ODD, "odd", "groups of odd records, and samples of open windows")                 \
 	X(STATE_RULE, "rule", "what a rule file keeps between windows")                            \
 	X(STATE_ALERT, "alert", "the state of one alert: pending, firing, since when")             \
+	X(STATE_COMPARE, "compare", "two versions side by side: evidence for and against the newer")   \
 	X(STATE_STREAM, "stream", "a stream: its reference, watermark, learning")                  \
 	X(STATE_LEARNING, "learning", "what is known so far of a stream that is learned, and how far its spool goes") \
 	X(STATE_LABEL, "label", "predictions that wait for labels, and labels that came")          \

@@ -586,7 +586,7 @@ static void test_mistakes(void **state)
 		"r.lua:5: alert \"A\": labels: 'model': oodd sets that label itself",
 		"r.lua:5: alert \"A\": labels: 'a-b': a label holds letters, digits and _ only",
 		"r.lua:5: alert \"A\": labels: c must be a text or a function, and is a number",
-		"r.lua:6: alert \"A\": on: unknown word 'window' (one of: signal learned)",
+		"r.lua:6: alert \"A\": on: unknown word 'window' (one of: signal learned compare)",
 		"r.lua:7: alert \"A\": when must be a function, and is true or false",
 		"r.lua:9: alert \"A\": the name is taken by the alert at line 1",
 		"r.lua:10: alert \"OoddRuleError\": the name is oodd's own",

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from oodd import Home, wait_for
+from oodd import Home, sample, spaced, wait_for
 
 MODEL = "credit"
 FIRST = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -39,8 +39,8 @@ def home(tmp_path_factory):
     (h.path / "rules.d" / "a.lua").write_text('alert "Shifted" { to = { "hook" } }')
     (h.path / "reference.jsonl").write_bytes(b"".join(lines(records(7200, 1, 0, "1.0"))))
     h.run("fit", "--model", MODEL, "--output", h.path / "intent.ref", h.path / "reference.jsonl")
-    # Four hours of the old version; two and a half hours later the new one takes over, and after an hour gets older people.
-    live = lines(records(4500, 2, 6, "1.0"), records(1800, 3, 8.5, "2.0"), records(1800, 4, 9.5, "2.0", older=8))
+    # The old version for three and a half hours; after two and a half the new one beside it, which gets older people an hour later.
+    live = lines(records(6300, 2, 6, "1.0"), records(1800, 3, 8.5, "2.0"), records(1800, 4, 9.5, "2.0", older=8))
     (h.path / "live.jsonl").write_bytes(b"".join(live))
     return h
 
@@ -55,7 +55,7 @@ def test_a_new_version_is_judged_by_its_features_at_once(events):
     assert signals and all(s["inherited_from"] == "1.0" for s in signals)
     assert all(e["inherited_from"] is None for e in events if e["event"] == "signal" and e["version"] == "1.0")
     judged = {f["name"] for f in signals[5]["findings"] if f["judged"]}
-    assert judged == {"age", "job", "missing"}
+    assert judged == {"age", "job", "missing", "fields"}
     assert {f["name"] for f in signals[5]["findings"]} == judged | {"class", "confidence"}
     fresh = [e for e in events if e["event"] == "signal" and e["fresh"]]
     assert [s["version"] for s in fresh] == ["2.0"]
@@ -65,7 +65,7 @@ def test_a_new_version_is_judged_by_its_features_at_once(events):
 
 def test_its_records_are_counted_as_scored_without_detectors(events):
     assert events[-1]["balanced"] and not events[-1]["rejected"]
-    assert events[-1]["scored"]["records"] == 8100 and events[-1]["no_detectors"] == 3600
+    assert events[-1]["scored"]["records"] == 9900 and events[-1]["no_detectors"] == 3600
 
 
 def test_it_is_said_once(home):
@@ -78,9 +78,10 @@ def test_threads_and_cuts_change_nothing(home, events):
     whole = home.path / "live.jsonl"
     assert home.events("--threads", "4", whole) == events
     rows = whole.read_bytes().splitlines(True)
-    for i, (a, b) in enumerate(((0, 4501), (4501, 4502), (4502, 8100))):
+    for i, (a, b) in enumerate(((0, 4501), (4501, 4502), (4502, 9900))):
         (home.path / f"piece{i}.jsonl").write_bytes(b"".join(rows[a:b]))
-    assert home.events("--threads", "3", *[home.path / f"piece{i}.jsonl" for i in (0, 1, 2)]) == events
+    by_stream = lambda es: sorted((json.dumps(e) for e in es if e["event"] != "alert"))
+    assert by_stream(home.events("--threads", "3", *[home.path / f"piece{i}.jsonl" for i in (0, 1, 2)])) == by_stream(events)
 
 
 def test_its_state_survives_a_restart(home, events):
@@ -92,7 +93,7 @@ def test_its_state_survives_a_restart(home, events):
         text = logged.read_text() if logged.exists() else ""
         return {line.split("digest=")[1].split()[0] for line in text.splitlines() if " window: closed " in line and "version=2.0" in line}
 
-    home.log.write_bytes(b"".join(rows[:7000]))
+    home.log.write_bytes(b"".join(rows[:8700]))
     agent = home.start()
     try:
         wait_for(lambda: len(closed()) >= 13)
@@ -101,7 +102,7 @@ def test_its_state_survives_a_restart(home, events):
         agent.kill()
         agent.wait()
     with open(home.log, "ab") as f:
-        f.write(b"".join(rows[7000:]))
+        f.write(b"".join(rows[8700:]))
     want = {e["digest"] for e in events if e["event"] == "window" and e["version"] == "2.0"}
     agent = home.start()
     try:
@@ -110,3 +111,94 @@ def test_its_state_survives_a_restart(home, events):
         agent.terminate()
         assert agent.wait(20) == 0
     assert closed() == want
+
+
+def compares(events, canary="2.0"):
+    return [e for e in events if e["event"] == "compare" and e["canary"] == canary]
+
+
+def test_a_new_version_is_put_beside_the_old_one(events):
+    """Side by side from 08:30 on, with the same traffic for an hour: not worse, so far as can be told without a reference of its
+    own. Then the new one is given older people: held, for they do not get the same traffic."""
+    told = compares(events)
+    assert told and all(c["stable"] == "1.0" for c in told)
+    assert {r["name"]: r["side"] for r in told[0]["rows"]} == {
+        "class": "difference", "confidence": "more is worse", "age": "traffic", "job": "traffic"}
+    verdicts = [(c["end"], c["verdict"]) for c in told if c["fresh"]]
+    assert "roll back" not in {v for _, v in verdicts}
+    assert told[-1]["verdict"] == "hold" or told[-1]["end"] <= "2026-03-01T09:30"
+
+
+@pytest.fixture(scope="module")
+def router(tmp_path_factory):
+    "The sample's model in two versions, each with a reference of its own."
+    h = Home(tmp_path_factory.mktemp("router"))
+    h.fit()
+    for name in ("train", "reference"):
+        rows = b"".join(sample(name)).replace(b'"version":"1.0.0"', b'"version":"2.0.0"')
+        (h.path / f"{name}2.jsonl").write_bytes(rows)
+    h.run("fit", "--model", "clinc-intent", "--output", h.path / "intent@2.0.0.ref", "--fit", h.path / "train2.jsonl",
+          "--calibrate", h.path / "reference2.jsonl")
+    (h.path / "rules.d" / "a.lua").write_text("""
+alert "CanaryIsWorse" {
+  on = "compare", to = { "hook" }, severity = "page",
+  when = function(c) return c.verdict == "roll back" and c.rows.odd.difference > 0 end,
+  summary = function(c) return ("%s %s: %s"):format(c.model, c.canary, c.reason) end,
+}
+""")
+    return h
+
+
+def side_by_side(path, odd_share):
+    "Three of four records to 1.0.0, one to 2.0.0; `odd_share` of the latter's are out of scope."
+    truth = {json.loads(line)["id"]: json.loads(line)["ood"] for line in sample("labels")}
+    rows = [(truth[json.loads(line)["id"]], line) for line in sample("stream") + sample("reference") if json.loads(line)["id"] in truth]
+    good, odd = [line for ood, line in rows if not ood], [line for ood, line in rows if ood]
+    dice, out = random.Random(5), []
+    lines_ = [good[dice.randrange(len(good))] for _ in range(16000)]
+    for i, line in enumerate(spaced(lines_, len(lines_), 1, "x")):
+        if i % 4 == 3:
+            if dice.random() < odd_share:
+                old = odd[dice.randrange(len(odd))]
+                line = line[:line.index(b',"model"')] + old[old.index(b',"model"'):]
+            line = line.replace(b'"version":"1.0.0"', b'"version":"2.0.0"')
+        out.append(line)
+    path.write_bytes(b"".join(out))
+    return path
+
+
+def test_a_canary_with_more_odd_records_is_rolled_back(router):
+    events = router.events(side_by_side(router.path / "worse.jsonl", .10))
+    told = compares(events, "2.0.0")
+    fresh = [c for c in told if c["fresh"]]
+    assert [c["verdict"] for c in fresh] == ["roll back"], fresh
+    assert fresh[0]["reason"].endswith("worse than tolerated") and fresh[0]["windows"] <= 40
+    assert {r["name"] for r in fresh[0]["rows"] if r["worse"]} <= {"odd", "confidence"}
+    odd = next(r for r in told[-1]["rows"] if r["name"] == "odd")
+    assert odd["low"] > 0 and odd["log_worse"] > 4.6 and odd["difference"] > .02
+    alerts = [e for e in events if e["event"] == "alert"]
+    assert [(a["name"], a["state"], a["version"]) for a in alerts] == [("CanaryIsWorse", "firing", "2.0.0")]
+    assert "worse than" in alerts[0]["summary"] and alerts[0]["severity"] == "page"
+    assert router.events("--threads", "3", router.path / "worse.jsonl") == events
+
+
+def test_an_equal_one_is_held_then_promoted(router):
+    events = router.events(side_by_side(router.path / "equal.jsonl", 0))
+    told = compares(events, "2.0.0")
+    assert told[0]["verdict"] == "hold" and "not enough data" in told[0]["reason"]
+    assert [c["verdict"] for c in told if c["fresh"]] == ["promote"]
+    assert told[-1]["verdict"] == "promote" and not [e for e in events if e["event"] == "alert"]
+
+
+def test_comparing_can_be_told_and_left(router):
+    text = router.config.read_text()
+    try:
+        router.config.write_text(text.replace("flag = 0.01", 'flag = 0.01, compare = { stable = "2.0.0", canary = "1.0.0" }'))
+        told = compares(router.events(router.path / "worse.jsonl"), "1.0.0")
+        assert told and all(c["stable"] == "2.0.0" and c["verdict"] != "roll back" for c in told)
+        router.config.write_text(text.replace("flag = 0.01", "flag = 0.01, compare = false"))
+        assert not [e for e in router.events(router.path / "worse.jsonl") if e["event"] == "compare"]
+        router.config.write_text(text.replace("flag = 0.01", 'flag = 0.01, compare = { stable = "2.0.0" }'))
+        assert "name both versions" in router.run("check", check=False).stderr
+    finally:
+        router.config.write_text(text)

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Pairs of versions. Older is what has a reference of its own before what has none, then whose reference is older. */
+#include "versions.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "judge/compare.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct version_pair {
+	char *key; /* "model\nstable\ncanary": names it in the database */
+	struct compare *compare;
+	bool moved;
+};
+
+static void pair_done(struct version_pair *p)
+{
+	compare_close(p->compare);
+	free(p->key);
+}
+
+void versions_done(struct versions *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		pair_done(&v->pairs[i]);
+	free(v->pairs);
+	*v = (struct versions){0};
+}
+
+static bool stands_first(const struct stream *a, const struct stream *b)
+{
+	const struct reference *x = a->reference, *y = b->reference;
+
+	if (!x->inherited_from != !y->inherited_from)
+		return !x->inherited_from;
+	if (x->last_us != y->last_us)
+		return x->last_us < y->last_us;
+	return strverscmp(a->version, b->version) < 0;
+}
+
+static bool may_be_stable(const struct stream *s, const struct stream *canary)
+{
+	return s != canary && !s->retired && !s->reference->inherited_from && !strcmp(s->model, canary->model) && stands_first(s, canary);
+}
+
+/* What a version is compared with: what the configuration names, else the next older one that has a reference of its own. NULL:
+ * nothing. */
+static const struct stream *stable_of(const struct streams *streams, const struct stream *canary)
+{
+	const struct compare_config *c = &canary->config->compare;
+	const struct stream *best = NULL;
+
+	if (c->off || (c->canary && strcmp(canary->version, c->canary)))
+		return NULL;
+	if (c->stable)
+		return streams_find(streams, canary->model, c->stable);
+	for (size_t i = 0; i < streams->n; i++)
+		if (may_be_stable(streams->at[i], canary) && (!best || stands_first(best, streams->at[i])))
+			best = streams->at[i];
+	return best;
+}
+
+static struct compare *opened(const struct stream *stable, const struct stream *canary)
+{
+	const struct compare_config *c = &stable->config->compare;
+
+	return compare_open(stable->reference, canary->reference, &(struct compare_options){c->tolerance, c->alpha});
+}
+
+/* The pair, made when there is none yet, begun anew when one of the two has another reference now. NULL: too many. */
+static struct version_pair *pair_for(struct versions *v, const struct stream *stable, const struct stream *canary)
+{
+	char *key = mem_format("%s\n%s\n%s", stable->model, stable->version, canary->version);
+	struct version_pair *p = NULL;
+
+	for (size_t i = 0; i < v->n && !p; i++)
+		p = strcmp(v->pairs[i].key, key) ? NULL : &v->pairs[i];
+	if (!p && v->n < VERSIONS_MOST_PAIRS) {
+		v->pairs = mem_grow(v->pairs, v->n + 1, sizeof *v->pairs);
+		p = &v->pairs[v->n++];
+		*p = (struct version_pair){mem_copy_text(key), opened(stable, canary), false};
+	} else if (p && !compare_is_of(p->compare, stable->reference, canary->reference)) {
+		compare_close(p->compare);
+		p->compare = opened(stable, canary);
+	}
+	free(key);
+	return p;
+}
+
+void versions_window(struct versions *v, const struct streams *streams, const struct stream *s, const struct window *w,
+	void (*fn)(void *context, const struct comparison *c), void *context)
+{
+	for (size_t i = 0; i < streams->n; i++) {
+		const struct stream *canary = streams->at[i], *stable;
+		struct comparison now;
+		struct version_pair *p;
+
+		if (canary->retired || strcmp(canary->model, s->model))
+			continue;
+		stable = stable_of(streams, canary);
+		if (!stable || (s != stable && s != canary))
+			continue;
+		p = pair_for(v, stable, canary);
+		if (!p)
+			continue;
+		p->moved = true;
+		if (compare_window(p->compare, s == stable ? COMPARE_STABLE : COMPARE_CANARY, w, &now))
+			fn(context, &now);
+	}
+}
+
+void versions_save(struct versions *v, struct txn *t)
+{
+	struct buf blob = BUF_EMPTY;
+
+	for (size_t i = 0; i < v->n; i++) {
+		if (!v->pairs[i].moved)
+			continue;
+		buf_clear(&blob);
+		compare_pack(v->pairs[i].compare, &blob);
+		txn_put_state(t, STATE_COMPARE, v->pairs[i].key, blob.at, blob.n);
+		v->pairs[i].moved = false;
+	}
+	buf_done(&blob);
+}
+
+struct loading {
+	struct versions *versions;
+	const struct streams *streams;
+};
+
+static const struct stream *part_of(const struct streams *streams, const char *key, const char **rest)
+{
+	const char *model_end = strchr(key, '\n'), *at = *rest, *end;
+	char *model, *version;
+	const struct stream *s;
+
+	if (!model_end || !at)
+		return NULL;
+	end = strchr(at, '\n');
+	model = mem_copy_span(key, (size_t)(model_end - key));
+	version = end ? mem_copy_span(at, (size_t)(end - at)) : mem_copy_text(at);
+	s = streams_find(streams, model, version);
+	*rest = end ? end + 1 : NULL;
+	free(model);
+	free(version);
+	return s;
+}
+
+static int load_pair(void *context, const char *key, const void *at, size_t n)
+{
+	struct loading *l = context;
+	const char *rest = strchr(key, '\n');
+	const struct stream *stable, *canary;
+	struct version_pair *p;
+	struct error e;
+
+	rest = rest ? rest + 1 : NULL;
+	stable = part_of(l->streams, key, &rest);
+	canary = part_of(l->streams, key, &rest);
+	if (!stable || !canary || stable_of(l->streams, canary) != stable)
+		return 0;
+	p = pair_for(l->versions, stable, canary);
+	if (p && compare_unpack(p->compare, at, n, &e))
+		log_info("versions", "two versions are compared from the beginning: one has another reference now", "model",
+			log_s(stable->model), "stable", log_s(stable->version), "canary", log_s(canary->version));
+	return 0;
+}
+
+int versions_load(struct versions *v, const struct streams *streams, struct store *s, struct error *e)
+{
+	struct loading l = {v, streams};
+
+	return store_each_state(s, STATE_COMPARE, load_pair, &l, e);
+}
