@@ -257,7 +257,7 @@ static void test_one_alarm_for_one_cause(void **state)
 			assert_string_equal(s.findings[0].name, "p-value");
 			assert_true(
 				s.findings[0].moved && !s.findings[0].latched && s.severity >= 2);
-			assert_non_null(strstr(s.findings[0].change, "p <= 0.01: "));
+			assert_non_null(strstr(s.findings[0].change, "p <= 0.0"));
 			first = first < 0 ? t : first;
 			assert_int_equal(s.since_us, t * 5 * MINUTE);
 			alarms++;
