@@ -26,7 +26,15 @@ source "predictions" {
 
 -- What is watched. The name is that of the model in the records; * and ? are allowed, an exact name wins.
 model "*" {
-	-- reference = "intent-router.ref",      -- what normal was: written by `oodd fit`
+	-- reference = "intent-router.ref",      -- what normal was: written by `oodd fit`, or learned when it is not there. A further version
+	--                                       -- stands beside it as intent-router@2.0.ref; "refs/%m-%v.ref": one for each model (%m) and
+	--                                       -- version (%v); left out: in the state directory
+	-- learn = {                             -- how a stream without a reference gets one from its traffic; false: not at all
+	-- 	records = 5000, span = "7d",     -- at least so many AND over so long, in the time of the records
+	-- 	spool = "512MiB",                -- what a stream may keep on disk meanwhile; heavier traffic is thinned evenly
+	-- 	keep = 5,                        -- replaced references kept beside the new one, as PATH.TIME
+	-- },
+	-- relearn = "30d",                      -- the next reference, when the newest record is so much later than the last one it knows; 0: never
 	-- detectors = { "energy", "mahalanobis", knn = { k = 50 } }, -- left out: what the log allows
 	window = "5m",                           -- in event time
 	lateness = "30s",                        -- how long a window waits for late records
