@@ -399,7 +399,7 @@ static void on_change(void *context, const char *directory, const char *name, bo
 	char *path = mem_format("%s/%s", strcmp(directory, "/") == 0 ? "" : directory, name);
 	struct tail_file *f = index_get(&t->by_path, path);
 
-	if (f && f->ready && !entry) {
+	if (f && f->ready && !f->busy && !entry) {
 		; /* it will be looked at when it is read */
 	} else if (f && !entry) {
 		file_refresh(f);

@@ -29,6 +29,8 @@ struct bench {
 	size_t n;
 	const char *wanted;
 	bool too_late;
+	bool keep;              /* what is read next stays out */
+	struct tail_file *out;
 };
 
 static void put(const char *path, const char *text)
@@ -54,6 +56,12 @@ static void on_ready(void *context)
 
 		if (n <= 0)
 			continue;
+		if (b->keep) {
+			b->out = f;
+			b->n += (size_t)n;
+			b->got[b->n] = '\0';
+			continue;
+		}
 		if (tail_file_final(f))
 			take = (size_t)n;
 		m = tail_file_take(f, b->got + b->n, take, false, TIME_NONE);
@@ -297,12 +305,35 @@ static void without_watches_it_polls(void **state)
 	assert_int_equal(s.watch_failures, 1);
 }
 
+/* Bytes that come while those before are out for decoding: their event is then, and there is no other. */
+static void growth_while_bytes_are_out_is_noticed(void **state)
+{
+	struct bench *b = *state;
+	struct tail_mark m;
+
+	put("logs/a.log", "one\n");
+	start(b);
+	b->keep = true;
+	wait_for(b, "one");
+	put("logs/a.log", "two\n");
+	for (int i = 0; i < 20; i++) {
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+		usleep(1000);
+	}
+	b->keep = false;
+	m = tail_file_take(b->out, b->got, b->n, false, TIME_NONE);
+	tail_advance(&m);
+	on_ready(b);
+	wait_for(b, "two");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_there_is_told_at_once),
 		TEST(growth_is_noticed),
+		TEST(growth_while_bytes_are_out_is_noticed),
 		TEST(rotation_is_noticed),
 		TEST(copytruncate_is_noticed),
 		TEST(directory_that_comes_late_is_watched),
