@@ -36,6 +36,8 @@ static void learned_free(struct fit *f)
 	for (size_t i = 0; f->r && i < f->r->n_category; i++)
 		free(f->seldom[i]);
 	free(f->seldom);
+	free(f->seldom_class);
+	f->seldom_class = NULL;
 	for (size_t i = 0; i < f->n_lone_fields; i++)
 		free(f->lone_fields[i]);
 	free(f->lone_fields);

@@ -182,6 +182,14 @@ static double strict_least_p(const struct reference *r)
 }
 
 /* Are there enough records for the flag rate asked for? */
+static bool none_counts(const struct reference *r)
+{
+	for (size_t i = 0; i < r->n_detectors; i++)
+		if (r->detectors[i].weight > 0)
+			return false;
+	return true;
+}
+
 void calibration_note(struct work *w)
 {
 	const struct reference *r = w->r;
@@ -190,6 +198,10 @@ void calibration_note(struct work *w)
 
 	if (r->n_detectors == 0)
 		return;
+	if (none_counts(r)) {
+		fit_note(w->f, "no detector counts (each line above says why): no record will be flagged; windows of what the log holds are watched all the same");
+		return;
+	}
 	if (r->strict && strict_least_p(r) > r->flag_rate)
 		fit_note(w->f,
 			"strict: with %u records to calibrate on no p-value is below %.3g: nothing will be "

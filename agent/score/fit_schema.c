@@ -9,13 +9,15 @@
 #include "score/fit_work.h"
 
 #include "base/mem.h"
+#include "score/lookup.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_WORDS 65536
+#define MOST_WORDS (1 << 18) /* of a feature; what lies beyond is as good as never seen */
 #define IDENTIFIER_LEAST 200 /* values before a feature can be found to be an identifier */
+#define COUNTER_BACK .01     /* of all it moves, it moves back */
 #define MOST_CLASSES_NAMED 10000
 
 /* Words of one feature, with how many records hold each. */
@@ -165,12 +167,79 @@ static struct words_seen feature_words(struct fit *f, const char *name)
 	return words;
 }
 
+static void leave_out(struct fit *f, const char *name, char *why);
+
+/* What a feature does from record to record, in the order of time. */
+struct climb {
+	size_t values, moves; /* numbers; differences that are not 0 */
+	double up, down;      /* sums of those */
+	double first, last;
+};
+
+static double number_of(const struct column *c, size_t row)
+{
+	double x = (double)NAN;
+
+	if (c && c->kind[row] == CELL_NUMBER)
+		x = c->number[row];
+	else if (c && c->kind[row] == CELL_TEXT && !text_number(c->text[row], &x))
+		x = (double)NAN;
+	return x;
+}
+
+static struct climb feature_climb(const struct fit *f, const char *name)
+{
+	const struct column **columns = mem_zero(f->n_batches + 1, sizeof *columns);
+	struct climb c = {.last = NAN};
+
+	for (size_t b = 0; b < f->n_batches; b++)
+		columns[b] = columns_find(&f->batches[b]->features, name);
+	for (size_t i = 0; i < f->n_rows; i++) {
+		double x = number_of(columns[f->rows[i].batch], f->rows[i].row), step = x - c.last;
+
+		if (isnan(x))
+			continue;
+		c.first = c.values++ ? c.first : x;
+		c.moves += step > 0 || step < 0;
+		c.up += step > 0 ? step : 0;
+		c.down += step < 0 ? -step : 0;
+		c.last = x;
+	}
+	free(columns);
+	return c;
+}
+
+/* A counter or a clock goes one way and hardly repeats: tomorrow all of it lies beyond today. What comes round again (the hour)
+ * falls as far as it rises. */
+static bool counter_leave_out(struct fit *f, const char *name)
+{
+	struct climb c = feature_climb(f, name);
+	double less = fmin(c.up, c.down), more = fmax(c.up, c.down);
+
+	if (c.values < IDENTIFIER_LEAST || c.moves < c.values / 2 || !(less <= COUNTER_BACK * more))
+		return false;
+	leave_out(f, name, mem_format("it only ever %s, like a counter or a clock (%.10g to %.10g); it is not watched by value",
+		c.up > c.down ? "rises" : "falls", c.first, c.last));
+	return true;
+}
+
 static void numeric_add(struct fit *f, const char *name)
 {
 	struct reference *r = f->r;
 
+	if (counter_leave_out(f, name))
+		return;
 	r->numeric = mem_grow(r->numeric, r->n_numeric + 1, sizeof *r->numeric);
 	r->numeric[r->n_numeric++] = mem_copy_text(name);
+}
+
+/* Had one record that holds the word not been there, would it be remembered? */
+static bool word_seldom(const struct words_seen *words, size_t i)
+{
+	struct tally_word without = words->at[i];
+
+	without.n--;
+	return without.n == 0 || (words->n > MOST_WORDS && order_by_count(&without, &words->at[MOST_WORDS]) > 0);
 }
 
 static void category_put(struct fit *f, const char *name, const struct words_seen *words)
@@ -186,7 +255,7 @@ static void category_put(struct fit *f, const char *name, const struct words_see
 	f->seldom[r->n_category] = mem_zero(n + 1, 1);
 	for (size_t i = 0; i < n; i++) {
 		c->words[i] = mem_copy_span(words->at[i].text.at, words->at[i].text.n);
-		f->seldom[r->n_category][i] = words->at[i].n == 1;
+		f->seldom[r->n_category][i] = word_seldom(words, i);
 	}
 	r->n_category++;
 	if (n < words->n)
@@ -413,6 +482,23 @@ static void classes_of_words(struct fit *f, const struct words_seen *votes)
 		qsort(r->classes, r->n_classes, sizeof *r->classes, word_order);
 }
 
+/* Classes that a single record is of: had it not been there, the next one would be of a class never seen. */
+static void classes_seldom(struct fit *f, const struct words_seen *votes)
+{
+	const struct reference *r = f->r;
+	struct word_index classes;
+
+	f->seldom_class = mem_zero(r->n_classes + 1, sizeof *f->seldom_class);
+	word_index_open(&classes, r->classes, r->n_classes);
+	for (size_t i = 0; i < votes->n; i++) {
+		int32_t class = word_index_find(&classes, votes->at[i].text.at, votes->at[i].text.n);
+
+		if (class >= 0)
+			f->seldom_class[class] = votes->at[i].n == 1 && f->seldom_class[class] == 0 ? 1 : 2;
+	}
+	word_index_close(&classes);
+}
+
 static void classes_learn(struct fit *f)
 {
 	struct words_seen votes = votes_count(f);
@@ -421,6 +507,7 @@ static void classes_learn(struct fit *f)
 		classes_of_logits(f, &votes);
 	else
 		classes_of_words(f, &votes);
+	classes_seldom(f, &votes);
 	free(votes.at);
 }
 

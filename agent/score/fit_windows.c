@@ -40,6 +40,9 @@ static void words_unsee(const struct gather *g)
 		for (size_t i = 0; i < r->category[c].n_words; i++)
 			if (g->f->seldom[c][i])
 				scorer_unsee(g->scorer, c, i);
+	for (size_t i = 0; i < r->n_classes; i++)
+		if (g->f->seldom_class[i] == 1)
+			scorer_unsee_class(g->scorer, i);
 	for (size_t i = 0; i < g->f->n_lone_fields; i++)
 		scorer_unsee_field(g->scorer, g->f->lone_fields[i]);
 }

@@ -34,6 +34,7 @@ struct fit {
 	struct reference *r; /* being made */
 	struct fit_notes *notes;
 	uint8_t **seldom; /* by category and code: 1 when a single record holds the word */
+	uint8_t *seldom_class; /* by class: 1 when a single record is of it */
 	char **lone_fields; /* features that a single record has */
 	size_t n_lone_fields;
 	bool *lone_least, *lone_most; /* by measure: a single record holds its least, its most */

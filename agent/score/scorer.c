@@ -226,6 +226,16 @@ void scorer_unsee(const struct scorer *s, size_t category, size_t code)
 	}
 }
 
+void scorer_unsee_class(const struct scorer *s, size_t class)
+{
+	for (size_t i = 0; i < s->r->n_measures; i++) {
+		const struct plan *p = &s->plans[i];
+
+		if (p->m->kind == MEASURE_CLASS && class < p->n_codes)
+			p->bin_of[class] = special_at(p->m, p->m->other);
+	}
+}
+
 void scorer_unsee_field(const struct scorer *s, const char *name)
 {
 	route_unsee(s->route, name);

@@ -55,6 +55,8 @@ bool scorer_bin_is_fault(const struct scorer *s, uint32_t bin);
 /* For fit, before any thread scores: from now on `code` of categorical feature `category` counts as
  * never seen. */
 void scorer_unsee(const struct scorer *s, size_t category, size_t code);
+/* The same of a predicted class. */
+void scorer_unsee_class(const struct scorer *s, size_t class);
 /* The same of a feature: it counts as one that the reference never had. */
 void scorer_unsee_field(const struct scorer *s, const char *name);
 
