@@ -23,7 +23,7 @@ struct digest window_digest(const struct window *w);
 void event_window(struct buf *to, const char *model, const char *version, const struct window *w);
 /* {"event":"signal","ts","model","version","start","end","n","flagged","flag_rate","state","alarm","fresh","severity",
  *  "log_m","log_budget","since","why","findings":[{"name","kind","judged","moved","latched","log_e","log_m","psi","ks","w1","js",
- *  "before","after","severity","change"}],"schema":[...]}: see events_schema.h. */
+ *  "before","after","severity","change"}],"schema":[...],"odd","kinds","groups","examples"}: see events_schema.h, events_samples.h. */
 void event_signal(struct buf *to, const struct signal *s);
 /* {"event":"learning","ts","model","version","state":"begun"|"collecting"|"fitting"|"failed"|"active"|"postponed"|"resumed","relearn",
  *  "seen","records","bytes","first","newest","wanted_records","wanted_span_s","eta_s","classes","fields","logits","embedding","why"} */

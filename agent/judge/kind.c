@@ -46,14 +46,6 @@ enum odd_kind odd_kind_of(const struct reference *r, const struct odd_row *row)
 	return isnan(doubt) ? ODD_OTHER : ODD_UNSURE;
 }
 
-bool odd_mislabelled(const struct reference *r, int32_t predicted, int32_t label, double confidence)
-{
-	const struct performance *p = &r->performance;
-
-	return predicted >= 0 && label >= 0 && predicted != label && (size_t)predicted < p->n_sure &&
-	       confidence >= p->sure[predicted]; /* NaN is not */
-}
-
 /* Opening. */
 
 struct odd *odd_open(const struct reference *r, const struct odd_options *options)

@@ -37,10 +37,6 @@ struct odd_row {
 
 /* Its own kind, whatever came before. */
 enum odd_kind odd_kind_of(const struct reference *r, const struct odd_row *row);
-/* Once the label came: confident learning (Northcutt et al. 2021): the model is at least as sure of its class as it is, on average, of
- * records that are of it (r->performance.sure), and the label is another. */
-bool odd_mislabelled(const struct reference *r, int32_t predicted, int32_t label, double confidence);
-
 struct odd;
 struct odd *odd_open(const struct reference *r, const struct odd_options *o); /* r is borrowed */
 void odd_close(struct odd *o); /* accepts NULL */

@@ -13,7 +13,7 @@
 /* Fewer are no group, however rarely chance would bring them. */
 #define LEAST_MEMBERS 5
 /* Chance of so many by the reference's rate. */
-#define TAIL 1e-3
+#define TAIL 1e-2
 enum { TEXT_SHOWN = 80 };
 
 static bool beyond_chance(const struct odd *o, int64_t n, int64_t records)

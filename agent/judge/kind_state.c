@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define ODD_FORMAT 1
+#define MOST_RECORDS (INT64_C(1) << 50) /* small enough that whatever is added to it fits */
 enum { CLUSTER_FIELDS = 12, SAMPLE_FIELDS = 3 };
 
 static void pack_narrow(struct buf *to, const int16_t *x, size_t n)
@@ -124,7 +125,7 @@ static char *text_of(const struct msgpack_object *o)
 
 static bool read_int(const struct msgpack_object *array, size_t i, int64_t least, int64_t *ret)
 {
-	return unpack_int(unpack_item(array, i), least, INT64_MAX, ret);
+	return unpack_int(unpack_item(array, i), least, least < 0 ? INT64_MAX : MOST_RECORDS, ret);
 }
 
 /* d numbers within +-most. */
@@ -134,6 +135,15 @@ static bool read_numbers(const struct msgpack_object *o, size_t d, int64_t most,
 
 	for (size_t j = 0; j < d && good; j++)
 		good = to[j] >= -most && to[j] <= most;
+	return good;
+}
+
+static bool read_counts(const struct msgpack_object *o, int64_t *to)
+{
+	bool good = unpack_ints(o, to, ODD_KINDS);
+
+	for (size_t k = 0; k < ODD_KINDS && good; k++)
+		good = to[k] >= 0 && to[k] <= MOST_RECORDS;
 	return good;
 }
 
@@ -210,12 +220,12 @@ static bool read_window(struct odd *o, const struct msgpack_object *from, struct
 	size_t n = unpack_length(grouped), n_samples = unpack_length(samples);
 
 	if (unpack_length(from) != 5 || !read_int(from, 0, INT64_MIN, &to->start_us) || !read_int(from, 1, 0, &to->looked) ||
-		!unpack_ints(unpack_item(from, 2), to->kinds, ODD_KINDS) || (n != 0 && (n != LEADERS_MOST || !o->leaders)))
+		!read_counts(unpack_item(from, 2), to->kinds) || (n != 0 && (n != LEADERS_MOST || !o->leaders)))
 		return false;
 	if (n > 0)
 		to->grouped = mem_zero(LEADERS_MOST, sizeof *to->grouped);
 	for (size_t i = 0; i < n; i++)
-		if (!unpack_ints(unpack_item(grouped, i), to->grouped[i], ODD_KINDS))
+		if (!read_counts(unpack_item(grouped, i), to->grouped[i]))
 			return false;
 	to->samples = mem_zero(n_samples + 1, sizeof *to->samples);
 	for (; to->n_samples < n_samples; to->n_samples++)
@@ -230,8 +240,8 @@ static bool read_all(struct odd *o, const struct msgpack_object *root)
 	size_t n = unpack_length(groups), n_windows = unpack_length(windows);
 	int64_t put;
 
-	if (!unpack_int(unpack_field(root, "seen"), 0, INT64_MAX, &o->seen) ||
-		!unpack_int(unpack_field(root, "put"), 0, INT64_MAX, &put) || (n > 0 && !o->leaders))
+	if (!unpack_int(unpack_field(root, "seen"), 0, MOST_RECORDS, &o->seen) ||
+		!unpack_int(unpack_field(root, "put"), 0, MOST_RECORDS, &put) || (n > 0 && !o->leaders))
 		return false;
 	if (o->leaders)
 		o->leaders->put = put;

@@ -19,7 +19,6 @@
 	X(ODD_RARE, "rare", "of a rare class", "of a rare class", "of a class that is rare, and the model is in no doubt")      \
 	X(ODD_UNSURE, "unsure", "between classes", "between classes", "the model is in doubt, its place is not unusual")       \
 	X(ODD_FAULT, "data_fault", "data fault", "data faults", "a cell that normal records hardly ever have")               \
-	X(ODD_MISLABELLED, "mislabelled", "likely mislabelled", "likely mislabelled", "the model is sure of another class than its label") \
 	X(ODD_OTHER, "other", "odd for other reasons", "odd for other reasons", "no detector that could say what it looks at")
 
 enum odd_kind {

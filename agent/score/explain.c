@@ -256,7 +256,7 @@ static void faults_find(const struct scorer *s, const struct explainer *x, struc
 		const struct measure *m = &r->measures[k];
 		uint32_t at = x->scored.bin[k];
 
-		if (at == SCORED_NO_BIN || !scorer_bin_is_fault(s, at))
+		if (at == SCORED_NO_BIN || !scorer_is_fault(s, &x->space.routed, 0, k, at))
 			continue;
 		to->faults[to->n_faults].name = m->name;
 		fault_words(x, m, at - m->first, to->faults[to->n_faults].what, sizeof to->faults[0].what);

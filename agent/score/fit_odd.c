@@ -9,7 +9,6 @@
 #include "stats/leader.h"
 #include "stats/quantile.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,31 +166,34 @@ static void distances_learn(struct work *w)
 	free(bank);
 }
 
-/* The largest group among the flagged of cal-B: by the very p-values that would flag it. */
-static void group_learn(struct work *w, const struct held *h)
+/* The largest group among the flagged of cal-A and cal-B, in the order of time: by the very p-values that would flag them. */
+static void group_learn(struct work *w)
 {
 	const struct fit *f = w->f;
-	double *fused = mem_alloc((h->n + 1) * sizeof *fused);
-	struct leaders *leaders = NULL;
-	size_t at = 0;
+	struct leaders *leaders = w->r->odd.radius > 0 ? leaders_open(f->n_embedding, w->r->odd.radius, LEADERS_MOST) : NULL;
+	double *fused[PARTS] = {NULL};
+	size_t at[PARTS] = {0};
 
-	calibrate_fuse(w->calibration, h->hash, h->p, h->surprise, h->n, fused);
-	if (w->r->odd.radius > 0)
-		leaders = leaders_open(f->n_embedding, w->r->odd.radius, LEADERS_MOST);
-	for (size_t i = 0; i < f->n_rows; i++) {
-		const struct batch *b = f->batches[f->rows[i].batch];
-		size_t row = f->rows[i].row;
+	for (int part = IN_CAL_A; part <= IN_CAL_B; part++) {
+		const struct held *h = &w->held[part];
 
-		if (f->rows[i].part != IN_CAL_B)
-			continue;
-		if (fused[at++] <= w->r->flag_rate && leaders && b->n_embedding == f->n_embedding)
-			leaders_put(leaders, b->embedding + row * b->n_embedding, NULL);
+		fused[part] = mem_alloc((h->n + 1) * sizeof **fused);
+		calibrate_fuse(w->calibration, h->hash, h->p, h->surprise, h->n, fused[part]);
+		w->r->odd.n_held += (int64_t)h->n;
 	}
-	assert(at == h->n);
-	w->r->odd.n_held = (int64_t)h->n;
+	for (size_t i = 0; i < f->n_rows && leaders; i++) {
+		const struct batch *b = f->batches[f->rows[i].batch];
+		int part = f->rows[i].part;
+
+		if (part != IN_CAL_A && part != IN_CAL_B)
+			continue;
+		if (fused[part][at[part]++] <= w->r->flag_rate && b->n_embedding == f->n_embedding)
+			leaders_put(leaders, b->embedding + f->rows[i].row * b->n_embedding, NULL);
+	}
 	w->r->odd.n_group = leaders ? leaders_largest(leaders) : 0;
 	leaders_close(leaders);
-	free(fused);
+	free(fused[IN_CAL_A]);
+	free(fused[IN_CAL_B]);
 }
 
 static void classes_count(struct work *w)
@@ -217,5 +219,5 @@ void odd_learn(struct work *w)
 	classes_count(w);
 	families_learn(w, h);
 	distances_learn(w);
-	group_learn(w, h);
+	group_learn(w);
 }

@@ -35,7 +35,7 @@ struct scorer {
 	struct calibration *calibration;
 	struct plan *plans;
 	size_t n_sums, first_performance; /* sums in all; the first of those that are not a measure's */
-	uint8_t *fault; /* by position in the window's vector: does it count faults? */
+	uint8_t *fault; /* by position in the window's vector: does it count faults (1), or may it, by how far out they are (2)? */
 };
 
 /* Opening. */
@@ -140,9 +140,9 @@ static void faults_make(struct scorer *s)
 		for (size_t k = 0; k < m->n; k++)
 			n += m->base[k];
 		for (size_t k = 0; k < sizeof special / sizeof special[0]; k++)
-			s->fault[special[k] == MEASURE_NO_BIN ? s->r->width : m->first + special[k]] =
-				special[k] != MEASURE_NO_BIN &&
-				(double)m->base[special[k]] <= fmax(1.0, (double)n * s->r->flag_rate / (double)n_features);
+			if (special[k] != MEASURE_NO_BIN &&
+				(double)m->base[special[k]] <= fmax(1.0, (double)n * s->r->flag_rate / (double)n_features))
+				s->fault[m->first + special[k]] = special[k] == m->below || special[k] == m->above ? 2 : 1;
 	}
 }
 
@@ -199,11 +199,6 @@ void scorer_close(const struct scorer *s)
 const struct reference *scorer_reference(const struct scorer *s)
 {
 	return s->r;
-}
-
-bool scorer_bin_is_fault(const struct scorer *s, uint32_t bin)
-{
-	return bin < s->r->width && s->fault[bin];
 }
 
 int32_t scorer_class(const struct scorer *s, struct text prediction)
@@ -502,7 +497,24 @@ static void rows_count(const struct scorer *s, struct scorer_space *space, const
 		qsort(to->unseen, to->n_unseen, sizeof *to->unseen, unseen_order_rows);
 }
 
-static void rows_fault(const struct scorer *s, struct scored *to)
+/* Out of range is a fault where it is by more than the range is wide; a little beyond is what drift looks like. What never varied
+ * says nothing of how much it may. */
+static bool far_out(const struct plan *p, const struct routed *routed, size_t row)
+{
+	double x = routed->numerics[p->feature].at[row], wide = p->m->most - p->m->least;
+
+	return wide > 0 && (x > p->m->most + wide || x < p->m->least - wide);
+}
+
+static bool row_far_out(const struct scorer *s, const struct routed *routed, const uint32_t *bin, size_t row)
+{
+	for (size_t k = 0; k < s->r->n_measures; k++)
+		if (bin[k] < s->r->width && s->fault[bin[k]] == 2 && far_out(&s->plans[k], routed, row))
+			return true;
+	return false;
+}
+
+static void rows_fault(const struct scorer *s, const struct routed *routed, struct scored *to)
 {
 	size_t n = s->r->n_measures;
 
@@ -512,8 +524,13 @@ static void rows_fault(const struct scorer *s, struct scored *to)
 
 		for (size_t k = 0; k < n; k++)
 			fault |= s->fault[bin[k] < s->r->width ? bin[k] : s->r->width];
-		to->faulty[i] = (uint8_t)fault;
+		to->faulty[i] = (fault & 1) || (fault & 2 && row_far_out(s, routed, bin, i));
 	}
+}
+
+bool scorer_is_fault(const struct scorer *s, const struct routed *routed, size_t row, size_t measure, uint32_t bin)
+{
+	return bin < s->r->width && (s->fault[bin] == 1 || (s->fault[bin] == 2 && far_out(&s->plans[measure], routed, row)));
 }
 
 void scorer_run(const struct scorer *s, struct scorer_space *space, const struct batch *b,
@@ -534,7 +551,7 @@ void scorer_run(const struct scorer *s, struct scorer_space *space, const struct
 	space->outcome = space->routed.outcome;
 	rows_score(s, space, b, to);
 	rows_count(s, space, b, to);
-	rows_fault(s, to);
+	rows_fault(s, &space->routed, to);
 	scored_room_statistics(to, s->r->n_statistics);
 	statistics_run(s->r, &space->routed.batch, to);
 }

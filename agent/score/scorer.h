@@ -48,9 +48,9 @@ void scorer_run(const struct scorer *s, struct scorer_space *space, const struct
 
 /* Index of the class of that name in the reference; -1: none. */
 int32_t scorer_class(const struct scorer *s, struct text prediction);
-/* Does this position of the window's vector count cells that hardly any record of the reference has the like of: mistyped,
- * missing, beyond anything seen, never seen? scored->faulty says it of a whole row. */
-bool scorer_bin_is_fault(const struct scorer *s, uint32_t bin);
+/* Is the cell of that measure, counted in `bin` of the window's vector, one that hardly any record of the reference has the like of:
+ * mistyped, missing, never seen, out of range by more than the range is wide? scored->faulty says it of a whole row. */
+bool scorer_is_fault(const struct scorer *s, const struct routed *routed, size_t row, size_t measure, uint32_t bin);
 
 /* For fit, before any thread scores: from now on `code` of categorical feature `category` counts as
  * never seen. */
