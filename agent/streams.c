@@ -110,6 +110,9 @@ static int stream_make(const struct model_config *m, struct reference *r, const 
 
 		s->truth = truth_open(s->reference, &o);
 		options = truth_leaves(s->reference, &options);
+		if (!s->reference->performance.truth)
+			log_info("streams", "the reference was made without labels: how many predictions are right is told, and no error raises an alarm",
+				"model", log_s(s->model), "version", log_s(s->version));
 	}
 	s->judge = judge_open(s->reference, &options);
 	s->odd = odd_open(s->reference, &(struct odd_options){(size_t)m->samples, m->texts});
@@ -236,6 +239,8 @@ int streams_put(struct streams *streams, struct stream *s, struct stream **ret_r
 	/* The pointer, then the number: who sees the number sees the pointer. */
 	streams->at[streams->n] = s;
 	atomic_fetch_add(&streams->n, 1);
+	if (before && before->truth && s->truth)
+		truth_adopt(s->truth, before->truth);
 	if (before)
 		atomic_store(&before->retired, true);
 	*ret_retired = before;

@@ -221,6 +221,23 @@ void truth_predicted(struct truth_book *t, const struct batch *b, const struct s
 	changed(t, t->next++);
 }
 
+void truth_adopt(struct truth_book *t, struct truth_book *from)
+{
+	for (uint64_t i = from->first; i < from->next; i++) {
+		struct kept k = from->ring[i % from->room];
+
+		k.class = class_of(t, k.said);
+		truth_room(t);
+		t->ring[t->next % t->room] = k;
+		truth_index(t, t->next);
+		changed(t, t->next++);
+	}
+	memcpy(t->past, from->past, sizeof t->past);
+	t->n_past = from->n_past;
+	t->closed_us = from->closed_us;
+	truth_clear(from);
+}
+
 /* Labels. */
 
 static int64_t start_of(const struct truth_book *t, int64_t time_us)

@@ -37,6 +37,10 @@ void truth_close(struct truth_book *t); /* accepts NULL */
 /* What is left of the budget for everything else: `o` is the stream's. Nothing is taken where labels cannot be judged. */
 struct judge_options truth_leaves(const struct reference *r, const struct judge_options *o);
 
+/* Another reference of the same stream takes over: predictions that wait go with it, `from` is as new. What labels counted in open
+ * windows is lost: it was counted by the old one. */
+void truth_adopt(struct truth_book *t, struct truth_book *from);
+
 /* A prediction that was counted. Without an id it is not kept. */
 void truth_predicted(struct truth_book *t, const struct batch *b, const struct scored *s, size_t row);
 

@@ -74,6 +74,11 @@ static double steady_psi(const struct measure *m, const double *q, double n, str
 	/* Two numbers of fields say the same thing twice. */
 	while (telling->n > 1 && (measure_counts_fields(m) || telling->says[telling->n - 1] < BIN_TELLS * telling->says[0]))
 		telling->n--;
+	/* Of right and wrong, what is wrong is told. */
+	if (m->kind == MEASURE_ACCURACY && telling->n > 0) {
+		telling->n = 1;
+		telling->bin[0] = m->other;
+	}
 	return sum;
 }
 
