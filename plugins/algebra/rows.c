@@ -69,20 +69,10 @@ static inline size_t mask_put(unsigned mask, size_t first, unsigned *at)
 	return found;
 }
 
-/* The last few, one by one. */
-static size_t rest_above(const float *x, size_t i, size_t n, float floor, unsigned *at)
-{
-	size_t found = 0;
-
-	for (; i < n; i++)
-		if (x[i] > floor)
-			at[found++] = (unsigned)i;
-	return found;
-}
-
 __attribute__((target("avx2"))) static size_t avx2_above(const float *x, size_t n, float floor, unsigned *at)
 {
 	const __m256 least = _mm256_set1_ps(floor);
+	const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
 	size_t found = 0, i = 0;
 
 	for (; i + 16 <= n; i += 16) {
@@ -90,7 +80,12 @@ __attribute__((target("avx2"))) static size_t avx2_above(const float *x, size_t 
 		unsigned high = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(x + i + 8), least, _CMP_GT_OQ));
 		found += mask_put(low | high << 8, i, at + found);
 	}
-	return found + rest_above(x, i, n, floor, at + found);
+	for (; i < n; i += 8) {
+		__m256i there = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(n - i < 8 ? n - i : 8)), lane);
+		__m256 more = _mm256_and_ps(_mm256_cmp_ps(_mm256_maskload_ps(x + i, there), least, _CMP_GT_OQ), _mm256_castsi256_ps(there));
+		found += mask_put((unsigned)_mm256_movemask_ps(more), i, at + found);
+	}
+	return found;
 }
 
 __attribute__((target("avx512f"))) static size_t avx512_above(const float *x, size_t n, float floor, unsigned *at)
@@ -103,7 +98,11 @@ __attribute__((target("avx512f"))) static size_t avx512_above(const float *x, si
 		unsigned high = _mm512_cmp_ps_mask(_mm512_loadu_ps(x + i + 16), least, _CMP_GT_OQ);
 		found += mask_put(low | high << 16, i, at + found);
 	}
-	return found + rest_above(x, i, n, floor, at + found);
+	for (; i < n; i += 16) {
+		__mmask16 there = (__mmask16)(n - i < 16 ? (1u << (n - i)) - 1 : 0xFFFF);
+		found += mask_put(_mm512_mask_cmp_ps_mask(there, _mm512_maskz_loadu_ps(there, x + i), least, _CMP_GT_OQ), i, at + found);
+	}
+	return found;
 }
 #endif
 
