@@ -116,7 +116,7 @@ static void options_of(struct fitting *f, struct cli_list *all)
 	f->options = (struct fit_options){
 		.model = f->model, .logs = all->at, .n_logs = all->n, .made_by = "oodd " PACKAGE_VERSION, .made_us = clock_now(NULL),
 		.flag_rate = m->flag, .strict = m->strict, .window_us = m->window_us, .detectors = detectors_of(m), .n_detectors = m->n_detectors,
-		.no_detectors = f->no_detectors, .limits = &m->limits, .accuracy = m->accuracy, .label = f->labels ? label_of : NULL, .context = f,
+		.no_detectors = f->no_detectors, .limits = &m->limits, .slices = m->slices, .n_slices = m->n_slices, .accuracy = m->accuracy, .label = f->labels ? label_of : NULL, .context = f,
 	};
 	if (f->background)
 		f->options.made_by = "oodd " PACKAGE_VERSION ", learned from traffic";

@@ -74,6 +74,9 @@ struct model_config {
 	int64_t label_wait_us;   /* predictions are kept for their labels so long .. */
 	int64_t label_most;      /* .. and so many of them */
 	bool strict;             /* .. and at most that share, for the calibration records at hand */
+	char **slices;           /* tags */
+	size_t n_slices;
+	int64_t slice_period_us;
 	struct limits limits;    /* of output metrics (model/limit.h) */
 	int season;              /* enum season (model/season.h) */
 	double smallest_effect;  /* PSI below which nothing pages */

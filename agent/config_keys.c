@@ -104,7 +104,10 @@ static const struct key model_keys[] = {
 	{"compare", KEY_OTHER, KEY_AT(struct model_config, compare), .read = value_read_compare, .done = value_done_compare,
 		.print = value_print_compare,
 		.help = "canary against stable: the versions, and what is tolerated; left out: each version with the one before it; false: none"},
-	{"slices", KEY_LATER, .help = "a stream is watched as a whole"},
+	{"slices", KEY_TEXTS, KEY_LIST_AT(struct model_config, slices, n_slices),
+		.help = "tags by whose values records are told apart, eight at most: where a shift sits, which slices differ; fitted"},
+	{"slice_period", KEY_DURATION, KEY_AT(struct model_config, slice_period_us), .standard = "1d", .least = 60, .most = 366 * 86400.,
+		.help = "slices are compared over so long, by event time (UTC)"},
 };
 
 static const struct key endpoint_keys[] = {

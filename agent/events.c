@@ -4,6 +4,7 @@
 #include "events_samples.h"
 #include "events_limits.h"
 #include "events_schema.h"
+#include "events_slices.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -114,6 +115,7 @@ void event_signal(struct buf *to, const struct signal *s)
 	put_time(to, "since", s->since_us);
 	put_text(to, "why", s->why);
 	put_text(to, "inherited_from", s->inherited_from);
+	event_slices(to, &s->slices);
 	event_limits(to, &s->limits);
 	event_performance(to, &s->performance);
 	buf_text(to, ",\"findings\":[");
@@ -257,6 +259,7 @@ void text_signal(struct buf *to, const struct signal *s)
 			buf_format(to, "    %s: %s%s\n", s->findings[i].name, s->findings[i].change, s->findings[i].latched ? "" : "  (new)");
 			shown++;
 		}
+	text_slices(to, &s->slices, s->alarm);
 	text_limits(to, &s->limits);
 	text_performance(to, &s->performance, s->alarm);
 	text_schema(to, &s->schema);

@@ -48,7 +48,18 @@ struct judge_options judge_options_of(const struct model_config *m)
 	o.smallest_effect = m->smallest_effect;
 	o.season = (enum season)m->season;
 	o.limits = &m->limits;
+	o.slice_period_us = m->slice_period_us;
 	return o;
+}
+
+static bool slices_fit(const struct model_config *m, const struct reference *r)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < m->n_slices; i++)
+		for (size_t t = 0; t < r->slices.n_asked; t++)
+			found += !strcmp(m->slices[i], r->slices.asked[t]);
+	return found == r->slices.n_asked && found == m->n_slices;
 }
 
 /* Every limit is of a metric that the reference knows, and can be counted by it. */
@@ -81,6 +92,8 @@ static int reference_fits(const struct model_config *m, const char *path, const 
 	if (r->strict != m->strict)
 		return error_set(e, -EINVAL, "%s was fitted with strict = %s, the configuration says %s: fit again, or set it back",
 			path, r->strict ? "true" : "false", m->strict ? "true" : "false");
+	if (!slices_fit(m, r))
+		return error_set(e, -EINVAL, "%s was fitted for other slices than the configuration names: fit again, or set them back", path);
 	return limits_fit(m, path, r, e);
 }
 

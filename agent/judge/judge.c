@@ -19,6 +19,7 @@
 #include "judge/schema.h"
 #include "judge/gauge.h"
 #include "judge/season.h"
+#include "judge/slice.h"
 #include "judge/track.h"
 #include "model/pack.h"
 #include "stats/evidence.h"
@@ -51,6 +52,7 @@ struct judge {
 	bool *moved;
 	struct schema_past past;
 	struct limit_tracks limits;
+	struct slice_book slices;
 	int64_t window;       /* judged so far */
 	int64_t fresh_window; /* of the last fresh alarm; -1 */
 };
@@ -144,6 +146,7 @@ struct judge *judge_open(const struct reference *r, const struct judge_options *
 	j->moved = mem_alloc((j->n + 1) * sizeof *j->moved);
 	weights_make(j);
 	limit_tracks_open(&j->limits, r, options->limits, j->log_budget);
+	slice_book_open(&j->slices, r, options->slice_period_us ? options->slice_period_us : INT64_C(86400) * 1000000);
 	return j;
 }
 
@@ -157,6 +160,7 @@ void judge_close(struct judge *j)
 	}
 	schema_past_done(&j->past);
 	limit_tracks_done(&j->limits);
+	slice_book_done(&j->slices);
 	free(j->tracks);
 	free(j->gauges);
 	free(j->seasons);
@@ -465,13 +469,14 @@ void judge_window(struct judge *j, const struct window *w, struct signal *ret)
 	ret->state = state_of(ret->fresh, ret->alarm, resolved, ret->why != NULL);
 	findings_fill(j, w, judged, ret);
 	limit_tracks_window(&j->limits, w, judged, &ret->limits);
+	slice_book_window(&j->slices, w, ret);
 	performance_of_window(&j->r->performance, w->v, &ret->performance);
 	j->window += judged;
 }
 
 void judge_pack(const struct judge *j, struct buf *to)
 {
-	pack_map(to, 8);
+	pack_map(to, 9);
 	pack_text(to, "oodd_judge");
 	pack_int(to, JUDGE_FORMAT);
 	pack_text(to, "reference");
@@ -492,6 +497,8 @@ void judge_pack(const struct judge *j, struct buf *to)
 		gauge_pack(&j->gauges[i], to);
 	pack_text(to, "limits");
 	limit_tracks_pack(&j->limits, to);
+	pack_text(to, "slices");
+	slice_book_pack(&j->slices, to);
 }
 
 static int judge_read(struct judge *j, const struct msgpack_object *o, struct error *e)
@@ -523,6 +530,7 @@ static int judge_read(struct judge *j, const struct msgpack_object *o, struct er
 		if (!gauge_unpack(&j->gauges[i], unpack_item(gauges, i)))
 			return error_set(e, -EINVAL, "judge's state: window detector %s does not fit", j->r->statistics[i].name);
 	limit_tracks_read(&j->limits, unpack_field(o, "limits"));
+	slice_book_read(&j->slices, unpack_field(o, "slices"));
 	return 0;
 }
 
@@ -541,5 +549,6 @@ int judge_unpack(struct judge *j, const void *at, size_t n, struct error *e)
 	for (size_t i = 0; i < j->r->n_statistics; i++)
 		gauge_reset(&j->gauges[i]);
 	limit_tracks_read(&j->limits, NULL);
+	slice_book_read(&j->slices, NULL);
 	return code;
 }

@@ -25,6 +25,7 @@ struct judge_options {
 				than this to one */
 	enum season season;     /* to learn; what was learned stands in the reference */
 	double smallest_effect; /* PSI; smaller shifts never page; of p-values a quarter of it */
+	int64_t slice_period_us; /* slices are compared over so long; 0: a day */
 	const struct limits *limits; /* of output metrics; NULL: none; borrowed until judge_close */
 };
 #define JUDGE_OPTIONS                                                                              \

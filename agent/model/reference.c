@@ -118,6 +118,7 @@ void reference_close(struct reference *r)
 	windows_done(r->windows, r->n_windows);
 	windows_done(r->others, r->n_others);
 	performance_done(&r->performance);
+	slices_done(&r->slices);
 	free(r);
 }
 

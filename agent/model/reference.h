@@ -11,6 +11,7 @@
 #include "model/performance.h"
 #include "model/reference_odd.h"
 #include "model/season.h"
+#include "model/slice.h"
 #include "model/statistic.h"
 
 #include <stdbool.h>
@@ -115,6 +116,7 @@ struct reference {
 	struct performance performance; /* how often the model is right; its numbers in a window stand behind those of the measures */
 	struct reference_row *rows; /* that detectors name as neighbours, by rising number; none in an older file */
 	size_t n_rows;
+	struct slices slices;       /* their stretch stands behind that of `performance`; none in an older file */
 	struct reference_odd odd;   /* what kinds of odd records are told apart by; of zeros in an older file */
 };
 

@@ -178,6 +178,40 @@ static const struct field statistic_fields[] = {
 SHAPE(statistic, statistic);
 #undef OF
 
+#define OF slice_aspect
+static const struct field slice_aspect_fields[] = {
+	{"measure", SIZE, AT(measure), 0, 0, NULL},
+	{"at", SIZE, AT(at), 0, 0, NULL},
+	{"words", TEXTS, AT(words), AT(n), 0, NULL},
+	{"map", INTEGERS, AT(map), AT(n_map), 0, NULL},
+	{"sums", TRUTH, AT(sums), 0, 0, NULL},
+	{"output", TRUTH, AT(output), 0, 0, NULL},
+};
+SHAPE(slice_aspect, slice_aspect);
+#undef OF
+
+#define OF slice
+static const struct field slice_fields[] = {
+	{"tag", TEXT, AT(tag), 0, 0, NULL},
+	{"value", TEXT, AT(value), 0, 0, NULL},
+	{"other", TRUTH, AT(other), 0, 0, NULL},
+};
+SHAPE(slice, slice);
+#undef OF
+
+#define OF slices
+static const struct field slices_fields[] = {
+	{"asked", TEXTS, AT(asked), AT(n_asked), 0, NULL},
+	{"tags", TEXTS, AT(tags), AT(n_tags), 0, NULL},
+	{"at", STRUCTS, AT(at), AT(n), 0, &slice},
+	{"aspects", STRUCTS, AT(aspects), AT(n_aspects), 0, &slice_aspect},
+	{"first", SIZE, AT(first), 0, 0, NULL},
+	{"width", SIZE, AT(width), 0, 0, NULL},
+	{"base", INTEGERS, AT(base), AT(n_base), 0, NULL},
+};
+SHAPE(slices, slices);
+#undef OF
+
 #define OF reference
 static const struct field reference_fields[] = {
 	{"model", TEXT, AT(model), 0, 0, NULL},
@@ -215,6 +249,7 @@ static const struct field reference_fields[] = {
 	{"season_why", TEXT, AT(season_why), 0, 0, NULL},
 	{"performance", STRUCT, AT(performance), 0, YOUNG, &performance},
 	{"rows", STRUCTS, AT(rows), AT(n_rows), YOUNG, &row},
+	{"slices", STRUCT, AT(slices), 0, YOUNG, &slices},
 	{"odd", STRUCT, AT(odd), 0, YOUNG, &odd},
 };
 const struct shape reference_shape = {sizeof(struct reference),

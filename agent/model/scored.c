@@ -24,6 +24,7 @@ void scored_done(struct scored *s)
 	free(s->term);
 	free(s->sum_at);
 	free(s->unseen);
+	free(s->slice);
 	free(s->stretch_at);
 	free(s->stretch_n);
 	free(s->slot);

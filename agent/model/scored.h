@@ -4,6 +4,7 @@
 #define MODEL_SCORED_H
 
 #include "model/batch.h"
+#include "model/slice.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,11 @@ struct scored {
 	uint32_t *sum_at;        /* n_sums: position in the window's vector of each sum (its count stands behind it) */
 	struct scored_unseen *unseen; /* by row, then measure */
 	size_t n_unseen, room_unseen;
+
+	const struct slices *slices; /* of the reference; NULL: it has none */
+	int32_t *slice;          /* n x slices->n_tags: which slice of each tag a row is in, -1: none */
+	const uint32_t *slices_first, *slices_sum; /* by aspect: where its measure begins in the vector, which term is its sum */
+	size_t room_slice;       /* private */
 
 	/* What rows add to the stretches of window detectors: row i adds slots[slot[i x n_statistics + k] ...] to that of k. */
 	size_t n_statistics;

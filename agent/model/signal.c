@@ -14,6 +14,7 @@ void signal_done(struct signal *s)
 	schema_done(&s->schema);
 	signal_odd_done(&s->odd);
 	limit_signal_done(&s->limits);
+	slice_signal_done(&s->slices);
 	free(s->why);
 	free(s->inherited_from);
 	*s = (struct signal){0};

@@ -8,6 +8,7 @@
 #include "model/odd.h"
 #include "model/performance.h"
 #include "model/schema.h"
+#include "model/slice.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -61,6 +62,7 @@ struct signal {
 	const struct comparison *comparison; /* NULL: a window was judged. Else no more than times, versions, alarm and fresh is set */
 	char *inherited_from;    /* NULL, or the version whose feature measures it was judged by: this one has no reference yet */
 	struct signal_odd odd;   /* what kinds of odd records there were */
+	struct slice_signal slices; /* where it sits, and which slices differ */
 	struct limit_signal limits; /* of output metrics: which are breached; says nothing about `alarm` */
 	struct performance_signal performance; /* how often the model is right, as far as can be told */
 };

@@ -84,6 +84,8 @@ void rule_file_done(struct rule_file *f);
 /* view.c: a signal as Lua sees it. Inside a run. */
 void view_open(lua_State *L, struct rule_file *f);
 void view_push(lua_State *L, struct rule_file *f);
+/* view_slices.c: s.slices; `of` is the signal. */
+void view_slices(lua_State *L, struct rule_file *f, const void *of);
 /* view_limits.c: s.limits; `of` is the signal. */
 void view_limits(lua_State *L, struct rule_file *f, const void *of);
 /* view_performance.c: pushes s.performance; `of` is the signal. */

@@ -153,6 +153,7 @@ static const struct view_field signal_fields[] = {
 	{"top", F_OTHER, 0, push_top},
 	{"findings", F_OTHER, 0, push_findings},
 	{"find", F_OTHER, 0, push_find},
+	{"slices", F_OTHER, 0, view_slices},
 	{"limits", F_OTHER, 0, view_limits},
 	{"breached", F_BOOL, OF_SIGNAL(limits.breached)},
 	{"performance", F_OTHER, 0, view_performance},

@@ -6,6 +6,7 @@
 #include "score/route.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 void scored_count(const struct scored *s, size_t row, struct window *w)
@@ -32,6 +33,43 @@ void scored_count(const struct scored *s, size_t row, struct window *w)
 		}
 	for (size_t k = 0; k < s->n_statistics; k++)
 		scored_slot_add(s, row, k, w->v + s->stretch_at[k]);
+	if (s->slices)
+		scored_slice_add(s, row, true, w->v + s->slices->first);
+}
+
+/* The row into one slice: its bins, in fewer. */
+static void slice_add(const struct scored *s, size_t row, int64_t *v)
+{
+	const uint32_t *bin = s->bin + row * s->n_measures;
+
+	v[SLICE_RECORDS]++;
+	for (size_t k = 0; k < s->slices->n_aspects; k++) {
+		const struct slice_aspect *a = &s->slices->aspects[k];
+		int64_t term = INT64_MIN;
+
+		if (bin[a->measure] == SCORED_NO_BIN)
+			continue;
+		v[a->at + (size_t)a->map[bin[a->measure] - s->slices_first[k]]]++;
+		if (a->sums)
+			term = s->term[row * s->n_sums + s->slices_sum[k]];
+		if (term != INT64_MIN) {
+			v[a->at + a->n] += term;
+			v[a->at + a->n + 1]++;
+		}
+	}
+}
+
+void scored_slice_add(const struct scored *s, size_t row, bool flags, int64_t *v)
+{
+	for (size_t t = 0; t < s->slices->n_tags; t++) {
+		int32_t in = s->slice[row * s->slices->n_tags + t];
+
+		if (in < 0)
+			continue;
+		slice_add(s, row, v + (size_t)in * s->slices->width);
+		v[(size_t)in * s->slices->width + SLICE_SCORED] += flags && !isnan(s->fused[row]);
+		v[(size_t)in * s->slices->width + SLICE_FLAGGED] += flags && s->flagged[row];
+	}
 }
 
 /* `number`: 32 bytes for one made into text. */

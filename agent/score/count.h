@@ -15,4 +15,7 @@ void scored_count(const struct scored *s, size_t row, struct window *w);
  * batch's first row; rows come in rising order, some may be left out. */
 void scored_name(const struct scored *s, const struct batch *b, size_t row, size_t *at, struct window *w);
 
+/* Add what row `row` adds to slices; v: their stretch. flags: its p-value counts too. Where s->slices is not NULL. */
+void scored_slice_add(const struct scored *s, size_t row, bool flags, int64_t *v);
+
 #endif

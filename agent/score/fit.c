@@ -130,6 +130,7 @@ static int reference_make(struct fit *f, struct error *e)
 	fit_measures(f);
 	fit_performance(f);
 	fit_truth(f);
+	fit_slices(f);
 	code = fit_windows(f, e);
 	return code == 0 ? reference_check(f->r, e) : code;
 }

@@ -61,6 +61,8 @@ struct fit_options {
 	/* The label of a record, false: none. NULL: there are no labels. */
 	bool (*label)(void *context, const char *id, size_t n, struct fit_label *ret);
 	void *context;
+	char *const *slices; /* tags by whose values records are told apart */
+	size_t n_slices;
 	const struct limits *limits; /* of output metrics: a bin must end at each threshold; NULL: none */
 };
 

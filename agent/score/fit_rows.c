@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The records of a fit, kept. A decoded batch borrows its text from a chunk that is soon reused, so
- * rows are copied, without what fit has no use for (tags, input text). */
+ * rows are copied, without what fit has no use for (input text). */
 #include "score/fit_work.h"
 
 #include "base/clock.h"
@@ -30,6 +30,29 @@ static void cell_copy(
 		batch_text_put(to, c, to->n, text_kept(to, from->text[row], copy));
 }
 
+/* Tags that nothing is told apart by are left behind. */
+static bool is_kept(const struct fit *f, const char *tag)
+{
+	for (size_t i = 0; i < f->o.n_slices; i++)
+		if (strcmp(f->o.slices[i], tag) == 0)
+			return true;
+	return false;
+}
+
+static void tags_copy(const struct fit *f, struct batch *to, const struct batch *from, size_t row, bool copy)
+{
+	for (size_t i = 0; f->o.n_slices > 0 && i < from->tags.n; i++) {
+		const struct column *c = &from->tags.at[i];
+		size_t at;
+
+		if (c->kind[row] == CELL_ABSENT || !is_kept(f, c->name))
+			continue;
+		at = batch_column(to, &to->tags, c->name, strlen(c->name), 0, MOST_COLUMNS);
+		if (at != SIZE_MAX)
+			cell_copy(to, &to->tags.at[at], c, row, copy);
+	}
+}
+
 static void columns_copy(struct batch *to, struct columns *into, const struct columns *from,
 	size_t row, bool copy)
 {
@@ -52,7 +75,7 @@ static void vector_copy(
 		memcpy(to + at * n_to, from + row * n_from, n_to * sizeof *to);
 }
 
-static void row_copy(struct batch *to, const struct batch *from, size_t row, bool copy)
+static void row_copy(const struct fit *f, struct batch *to, const struct batch *from, size_t row, bool copy)
 {
 	batch_row_begin(to);
 	to->time_us[to->n] = from->time_us[row];
@@ -64,6 +87,7 @@ static void row_copy(struct batch *to, const struct batch *from, size_t row, boo
 	vector_copy(to->embedding, to->n_embedding, to->n, from->embedding, from->n_embedding, row);
 	columns_copy(to, &to->features, &from->features, row, copy);
 	columns_copy(to, &to->metrics, &from->metrics, row, copy);
+	tags_copy(f, to, from, row, copy);
 	to->n++;
 }
 
@@ -104,7 +128,7 @@ static void row_keep(struct fit *f, enum fit_part part, const struct batch *from
 	}
 	f->rows[f->n_rows++] = (struct fit_row){from->time_us[row], (uint32_t)(f->n_batches - 1),
 		(uint32_t)b->n, (uint8_t)part, IN_FIT, label};
-	row_copy(b, from, row, true);
+	row_copy(f, b, from, row, true);
 }
 
 int fit_add(struct fit *f, enum fit_part part, const struct batch *b, struct error *e)
@@ -146,7 +170,7 @@ size_t fit_rows_gather(
 	batch->logits_normalised = f->normalised;
 	for (; i < to && batch->n < FIT_ROWS; i++)
 		if (part == PARTS || f->rows[i].part == part)
-			row_copy(batch, f->batches[f->rows[i].batch], f->rows[i].row, false);
+			row_copy(f, batch, f->batches[f->rows[i].batch], f->rows[i].row, false);
 	return i;
 }
 

@@ -95,6 +95,8 @@ static void base_count(struct gather *g, enum part part)
 	for (size_t row = 0; row < g->scored.n; row++)
 		for (size_t k = 0; k < r->n_statistics; k++)
 			scored_slot_add(&g->scored, row, k, r->statistics[k].base);
+	for (size_t row = 0; row < g->scored.n && r->slices.n > 0; row++)
+		scored_slice_add(&g->scored, row, part == IN_NULL, r->slices.base);
 }
 
 static void flags_count(struct gather *g, enum part part)

@@ -117,6 +117,9 @@ void calibration_note(struct work *w);
 /* fit_odd.c: what explaining wants: names of the records that detectors point at, tables of families, distances */
 void odd_learn(struct work *w);
 
+/* fit_slices.c: slices of f->r, behind all other stretches of the vector */
+void fit_slices(struct fit *f);
+
 /* fit_windows.c: base counts, windows, others; flags of the null part */
 int fit_windows(struct fit *f, struct error *e);
 

@@ -9,6 +9,7 @@
 #include "score/calibrate.h"
 #include "score/detector.h"
 #include "score/performance.h"
+#include "score/slicer.h"
 #include "score/statistic.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ struct scorer {
 	struct route *route;
 	struct detector *detectors;
 	struct calibration *calibration;
+	struct slicer *slicer;
 	struct plan *plans;
 	size_t n_sums, first_performance; /* sums in all; the first of those that are not a measure's */
 	uint8_t *fault; /* by position in the window's vector: does it count faults (1), or may it, by how far out they are (2)? */
@@ -146,6 +148,16 @@ static void faults_make(struct scorer *s)
 	}
 }
 
+static void slices_attach(struct scorer *s)
+{
+	size_t *sums = mem_zero(s->r->n_measures + 1, sizeof *sums);
+
+	for (size_t i = 0; i < s->r->n_measures; i++)
+		sums[i] = s->plans[i].sum;
+	s->slicer = slicer_open(s->r, sums);
+	free(sums);
+}
+
 static int detectors_attach(struct scorer *s, const struct plugins *plugins, struct error *e)
 {
 	int code = 0;
@@ -167,6 +179,7 @@ static void scorer_free(struct scorer *s)
 	free(s->fault);
 	free(s->detectors);
 	calibration_close(s->calibration);
+	slicer_close(s->slicer);
 	free(s->plans);
 	free(s);
 }
@@ -181,6 +194,8 @@ int scorer_open(const struct reference *r, const struct plugins *plugins, const 
 	s->route = route_open(r);
 	faults_make(s);
 	code = plans_make(s, e);
+	if (code == 0)
+		slices_attach(s);
 	if (code == 0)
 		code = detectors_attach(s, plugins, e);
 	if (code < 0)
@@ -554,4 +569,5 @@ void scorer_run(const struct scorer *s, struct scorer_space *space, const struct
 	rows_fault(s, &space->routed, to);
 	scored_room_statistics(to, s->r->n_statistics);
 	statistics_run(s->r, &space->routed.batch, to);
+	slicer_run(s->slicer, b, to);
 }

@@ -237,7 +237,7 @@ static const struct {
 	{"model 'm' { detectors = { 'a', 'a' } }", ":1: model \"m\": detectors: 'a' is there twice"},
 	{"model 'm' { detectors = {\n  knn = 50 } }", ":2: model \"m\": detectors: knn must be a table of options"},
 	{"model 'm' { detectors = { knn = {\n k = {} } } }", ":2: model \"m\": detectors: knn: k must be a finite number, a text, true or false, and is a table"},
-	{"model 'm' {\n  slices = { 'region' } }", ":2: model \"m\": 'slices' is not supported in this version"},
+	{"model 'm' {\n  slices = { 3 } }", ":2: model \"m\": slices"},
 	{"model 'm' { reference = 5 }", ":1: model \"m\": reference must be a text, and is a number"},
 	{"endpoint 'e' { url = 'http://x/' }", ":1: endpoint \"e\": 'kind' is missing"},
 	{"endpoint 'e' {\n  kind = 'alertmanagr', url = 'http://x/' }", ":2: endpoint \"e\": unknown kind 'alertmanagr'; did you mean 'alertmanager'?"},
