@@ -224,6 +224,17 @@ static void bin_words(const struct measure *m, size_t bin, const double *q, char
 }
 
 /* True when it is the mean of a number that is told. */
+/* Which of the bins has grown says little: whatever lies above the first is more than there ever was. */
+static bool layer_words(const struct measure *m, const double *q, struct finding *to)
+{
+	to->before = 1 - m->mean[0];
+	to->after = 1 - q[0];
+	snprintf(to->change, sizeof to->change,
+		"%.3g %% of logits do not follow from their embedding by the reference's last layer (%.2g %% before): model swapped under the "
+		"same version?", 100 * to->after, 100 * to->before);
+	return false;
+}
+
 static bool words(const struct measure *m, double centre, const int64_t *v, const double *q,
 	const struct telling *told, struct finding *to)
 {
@@ -281,6 +292,8 @@ double effect_fill(const struct measure *m, double centre, const char *when, con
 	psi = steady_psi(m, q, n, &told);
 	if (m->kind == MEASURE_P_VALUE)
 		p_value_words(m, q, to);
+	else if (m->kind == MEASURE_LAYER)
+		mean = layer_words(m, q, to);
 	else
 		mean = words(m, centre, v, q, &told, to);
 	when_words(when, !mean, to);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 const char *const measure_kind_words[] = {
-	"p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label", "fields", "metric",
+	"p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label", "fields", "metric", "layer",
 	"statistic"};
 
 void measure_done(struct measure *m)

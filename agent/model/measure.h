@@ -19,12 +19,13 @@ enum measure_kind {
 	MEASURE_LABEL,      /* of labels: the true class; or the same where one class is predicted (model/performance.h) */
 	MEASURE_FIELDS,     /* how many fields a record has that the reference never had: the same edges */
 	MEASURE_METRIC,     /* an output metric: a number as MEASURE_NUMERIC, true and false as two words; see model/metric.h */
+	MEASURE_LAYER,      /* how much of the logits does not follow from the embedding (model/reference_layer.h): edges from the usual up */
 };
-#define MEASURE_KINDS (MEASURE_METRIC + 1)
+#define MEASURE_KINDS (MEASURE_LAYER + 1)
 /* What a window detector says: no bins, no struct measure, but a finding as of any measure (model/statistic.h). */
 #define MEASURE_STATISTIC ((enum measure_kind)MEASURE_KINDS)
 
-/* "p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label", "fields", "metric"; "statistic" */
+/* "p-value", "confidence", "class", "numeric", "category", "missing", "accuracy", "label", "fields", "metric", "layer"; "statistic" */
 extern const char *const measure_kind_words[];
 
 #define MEASURE_NO_BIN SIZE_MAX

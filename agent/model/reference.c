@@ -109,6 +109,7 @@ void reference_close(struct reference *r)
 	scoring_done(r);
 	reference_rows_done(r->rows, r->n_rows);
 	reference_odd_done(&r->odd);
+	reference_layer_done(&r->layer);
 	for (size_t i = 0; i < r->n_measures; i++)
 		measure_done(&r->measures[i]);
 	free(r->measures);

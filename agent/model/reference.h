@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "model/measure.h"
 #include "model/performance.h"
+#include "model/reference_layer.h"
 #include "model/reference_odd.h"
 #include "model/season.h"
 #include "model/slice.h"
@@ -118,6 +119,7 @@ struct reference {
 	size_t n_rows;
 	struct slices slices;       /* their stretch stands behind that of `performance`; none in an older file */
 	struct reference_odd odd;   /* what kinds of odd records are told apart by; of zeros in an older file */
+	struct reference_layer layer; /* how logits follow from embeddings; of zeros where they do not, and in an older file */
 };
 
 struct reference *reference_new(void);

@@ -310,6 +310,14 @@ static int windows_check(const struct reference *r, const struct reference_windo
 	return 0;
 }
 
+static int layer_check(const struct reference *r, struct error *e)
+{
+	for (size_t i = 0; i < r->n_measures; i++)
+		if (r->measures[i].kind == MEASURE_LAYER && r->layer.n_combine == 0)
+			return NO("measure %s, but no last layer", r->measures[i].name);
+	return reference_layer_check(&r->layer, r->n_logits, r->n_embedding, e);
+}
+
 int reference_check(const struct reference *r, struct error *e)
 {
 	int code = provenance_check(r, e);
@@ -326,6 +334,8 @@ int reference_check(const struct reference *r, struct error *e)
 		code = NO("predictions of %zu classes, of %zu there are", r->odd.n_classes, r->n_classes);
 	if (code == 0)
 		code = measures_check(r, e);
+	if (code == 0)
+		code = layer_check(r, e);
 	if (code == 0)
 		code = windows_check(r, r->windows, r->n_windows, e);
 	return code == 0 ? windows_check(r, r->others, r->n_others, e) : code;

@@ -135,6 +135,17 @@ static const struct field measure_fields[] = {
 SHAPE(measure, measure);
 #undef OF
 
+#define OF reference_layer
+static const struct field layer_fields[] = {
+	{"combine", FLOATS, AT(combine), AT(n_combine), 0, NULL},
+	{"weights", FLOATS, AT(weights), AT(n_weights), 0, NULL},
+	{"offsets", REALS, AT(offsets), AT(n_offsets), 0, NULL},
+	{"variance", REAL, AT(variance), 0, 0, NULL},
+	{"usual", REAL, AT(usual), 0, 0, NULL},
+};
+SHAPE(layer, reference_layer);
+#undef OF
+
 #define OF performance
 static const struct field performance_fields[] = {
 	{"width", SIZE, AT(width), 0, 0, NULL},
@@ -251,6 +262,7 @@ static const struct field reference_fields[] = {
 	{"rows", STRUCTS, AT(rows), AT(n_rows), YOUNG, &row},
 	{"slices", STRUCT, AT(slices), 0, YOUNG, &slices},
 	{"odd", STRUCT, AT(odd), 0, YOUNG, &odd},
+	{"layer", STRUCT, AT(layer), 0, YOUNG, &layer},
 };
 const struct shape reference_shape = {sizeof(struct reference),
 	sizeof reference_fields / sizeof reference_fields[0], reference_fields};

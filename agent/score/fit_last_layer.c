@@ -98,12 +98,6 @@ void vectors_done(struct vectors *v)
 
 /* Least squares. */
 
-struct squares {
-	const struct vectors *v;
-	double *mean_x, *mean_z;
-	double *factor; /* Cholesky, of the scatter of x */
-};
-
 static double *means(const float *x, size_t n, size_t width)
 {
 	double *mean = mem_zero(width + 1, sizeof *mean);
@@ -220,7 +214,7 @@ void last_layer_find(const struct vectors *learn, const struct vectors *held, st
 {
 	struct squares s;
 
-	*to = (struct last_layer){false, (double)NAN, (double)NAN, mem_zero(learn->n_logits + 1, sizeof(double))};
+	*to = (struct last_layer){.r2 = (double)NAN, .agreement = (double)NAN, .bias = mem_zero(learn->n_logits + 1, sizeof(double))};
 	if (learn->n_logits < 2 || held->n < 30 || learn->n < learn->width + learn->width / 2 + 1)
 		return;
 	if (squares_open(learn, &s)) {
@@ -230,6 +224,8 @@ void last_layer_find(const struct vectors *learn, const struct vectors *held, st
 		to->agreement = (double)t.agreed / (double)t.n;
 		to->found = to->r2 >= LEAST_R2 && to->agreement >= LEAST_AGREEMENT;
 		bias_find(&s, to->bias);
+		if (to->found)
+			layer_shadow(&s, held, &to->shadow);
 	}
 	squares_done(&s);
 }
@@ -237,5 +233,6 @@ void last_layer_find(const struct vectors *learn, const struct vectors *held, st
 void last_layer_done(struct last_layer *l)
 {
 	free(l->bias);
+	reference_layer_done(&l->shadow);
 	*l = (struct last_layer){0};
 }

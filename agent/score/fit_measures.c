@@ -16,6 +16,8 @@
 #include <string.h>
 
 #define MOST_CLASS_BINS 1000
+#define LAYER_EDGES 4
+#define LAYER_GROSS .5
 #define MOST_BINS 21 /* quantile_edges may give three times as many edges */
 
 /* Fixed edges of the p-value measure: the trial's (evidence.py). */
@@ -234,6 +236,20 @@ static void fields_measure(struct fit *f, const char *name, enum measure_kind ki
 	measure_close(f, m);
 }
 
+/* From four times what is usual, in equal ratios, up to half of what there is to explain. */
+static void layer_measure(struct fit *f)
+{
+	double edges[LAYER_EDGES], low = 4 * f->r->layer.usual;
+
+	if (f->r->layer.n_combine == 0 || low > LAYER_GROSS / 4)
+		return;
+	for (size_t i = 0; i < LAYER_EDGES; i++)
+		edges[i] = low * pow(LAYER_GROSS / low, (double)i / (LAYER_EDGES - 1));
+	struct measure *m = measure_add(f, "last layer", MEASURE_LAYER);
+	edges_set(m, edges, LAYER_EDGES);
+	measure_close(f, m);
+}
+
 static void words_set(struct measure *m, char *const *words, size_t n, size_t most)
 {
 	size_t kept = n <= most ? n : most;
@@ -418,7 +434,7 @@ static void stretches_place(struct reference *r)
 void fit_measures(struct fit *f)
 {
 	const struct reference *r = f->r;
-	size_t most = r->n_numeric + r->n_category + 5 + MOST_METRICS;
+	size_t most = r->n_numeric + r->n_category + 6 + MOST_METRICS;
 	struct batch *metrics = metric_names(f);
 
 	f->lone_least = mem_zero(most, sizeof *f->lone_least);
@@ -429,6 +445,7 @@ void fit_measures(struct fit *f)
 	class_measure(f);
 	fields_measure(f, "missing", MEASURE_MISSING);
 	fields_measure(f, "fields", MEASURE_FIELDS);
+	layer_measure(f);
 	for (size_t i = 0; i < r->n_numeric; i++)
 		numeric_measure(f, r->numeric[i]);
 	for (size_t i = 0; i < r->n_category; i++)

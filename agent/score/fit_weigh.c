@@ -211,6 +211,8 @@ void detectors_weigh(struct work *w)
 		vectors_gather(w, IN_FIT, learned_rows(w), &learn);
 		last_layer_find(&learn, &held, &layer);
 		layer_note(w, &layer);
+		w->r->layer = layer.shadow;
+		layer.shadow = (struct reference_layer){0};
 	}
 	if (held.n >= LEAST_SOURCES) {
 		pseudo_make(&held, &layer, w->r->logits_normalised, w->r->n_classes, each(&held), &pseudo);

@@ -299,6 +299,7 @@ struct counting {
 	struct scored *named; /* takes what bins have no name for */
 	const struct column *metric; /* of the metric at hand; NULL when the batch has none .. */
 	double *numbers;             /* .. and its numbers */
+	const struct reference_layer *layer;
 };
 
 static void column_fill(uint32_t *to, const struct counting *c, uint32_t bin)
@@ -429,6 +430,20 @@ static void bins_metric(const struct plan *p, const struct counting *c, uint32_t
 	column_mistyped(p, c, c->metric, missing, to);
 }
 
+/* A record without both vectors says nothing about what makes one of the other. */
+static void bins_layer(const struct plan *p, const struct counting *c, uint32_t *to)
+{
+	struct oodd_matrix logits = c->routed->batch.logits, embedding = c->routed->batch.embedding;
+
+	column_fill(to, c, SCORED_NO_BIN);
+	for (size_t i = 0; logits.at && embedding.at && i < c->n; i++) {
+		double left = reference_layer_residual(c->layer, oodd_row(logits, i), logits.width, oodd_row(embedding, i), embedding.width);
+
+		if (!isnan(left))
+			to[i * c->stride] = (uint32_t)(p->m->first + measure_bin(p->m, left));
+	}
+}
+
 static void (*const bins[MEASURE_KINDS])(
 	const struct plan *, const struct counting *, uint32_t *) = {
 	[MEASURE_P_VALUE] = bins_p_value,
@@ -439,6 +454,7 @@ static void (*const bins[MEASURE_KINDS])(
 	[MEASURE_MISSING] = bins_missing,
 	[MEASURE_FIELDS] = bins_fields,
 	[MEASURE_METRIC] = bins_metric,
+	[MEASURE_LAYER] = bins_layer,
 };
 
 /* Terms of the sums behind a mean: fixed point, so that addition is exact in any order. */
@@ -495,7 +511,8 @@ static void rows_count(const struct scorer *s, struct scorer_space *space, const
 	struct scored *to)
 {
 	struct counting c = {
-		.b = b, .routed = &space->routed, .scored = to, .n = b->n, .stride = s->r->n_measures, .named = to};
+		.b = b, .routed = &space->routed, .scored = to, .n = b->n, .stride = s->r->n_measures, .named = to,
+		.layer = &s->r->layer};
 
 	for (size_t k = 0; k < s->r->n_measures; k++) {
 		const struct plan *p = &s->plans[k];

@@ -202,3 +202,28 @@ def test_comparing_can_be_told_and_left(router):
         assert "name both versions" in router.run("check", check=False).stderr
     finally:
         router.config.write_text(text)
+
+
+def swapped(line, by=.3):
+    "The same embedding under another last layer: each logit moved along two dimensions of it."
+    r = json.loads(line)
+    x, z = r["embedding"], r["logits"]
+    r["logits"] = [round(z[c] + by * (x[7 * c % len(x)] - x[3 * c % len(x)]), 4) for c in range(len(z))]
+    return (json.dumps(r, separators=(",", ":")) + "\n").encode()
+
+
+def test_a_model_swapped_under_its_version_is_said(router):
+    "Logits stop to follow from embeddings by the reference's last layer; odd records, which do follow, are no swap."
+    truth = {json.loads(line)["id"]: json.loads(line)["ood"] for line in sample("labels")}
+    good = [line for line in sample("reference") + sample("stream") if not truth.get(json.loads(line)["id"], False)]
+    dice = random.Random(3)
+    live = spaced([good[dice.randrange(len(good))] for _ in range(6000)], 6000, 1, "s")
+    (router.path / "swapped.jsonl").write_bytes(b"".join(live[:3000] + [swapped(line) for line in live[3000:]]))
+    signals = [e for e in router.events(router.path / "swapped.jsonl") if e["event"] == "signal"]
+    fresh = [s for s in signals if s["fresh"]]
+    assert fresh and "2026-03-01T00:50" <= fresh[0]["start"] <= "2026-03-01T01:00"
+    said = {f["name"]: f["change"] for s in fresh for f in s["findings"] if f["moved"]}
+    assert "model swapped under the same version?" in said["last layer"] and said["last layer"].startswith("100 %")
+    for s in router.events(router.path / "worse.jsonl"):
+        if s["event"] == "signal":
+            assert not [f for f in s["findings"] if f["name"] == "last layer" and (f["moved"] or f["after"] > .01)]
