@@ -247,10 +247,12 @@ static void on_commit_timer(uv_timer_t *timer)
 /* Streams that are being learned. What a new reference replaced is freed when no chunk can hold it any more. */
 static void agent_learn(struct agent *a)
 {
-	if (a->phase != RUNNING || a->stalled || !school_tick(a->school, a->rooms.pipeline))
+	if (a->phase != RUNNING || a->stalled)
 		return;
 	if (!feed_under_way(a->rooms.feed))
 		pipeline_sweep(a->rooms.pipeline);
+	if (!school_tick(a->school, a->rooms.pipeline))
+		return;
 	a->urgent = true;
 	agent_commit(a);
 }

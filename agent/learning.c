@@ -113,11 +113,35 @@ struct learner *learner_new(struct learning *t, const struct model_config *m, co
 	return l;
 }
 
+/* A version that went away before enough of it had come, while others went on: its place is given to a new one. */
+static void make_room(struct learning *t)
+{
+	struct learner *oldest = t->at[0];
+	int64_t newest_us = TIME_NONE;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->at[i]->known.newest_us < oldest->known.newest_us)
+			oldest = t->at[i];
+		if (t->at[i]->known.newest_us > newest_us)
+			newest_us = t->at[i]->known.newest_us;
+	}
+	if (oldest->fitting || newest_us == TIME_NONE ||
+		(oldest->known.newest_us != TIME_NONE && newest_us - oldest->known.newest_us <= LEAP_US + oldest->config->learn.span_us))
+		return;
+	log_warning("learning", "a stream that nothing more came of is no longer learned", "model", log_s(oldest->model), "version",
+		log_s(oldest->version), "records", log_n(oldest->known.kept));
+	learning_end(t, oldest);
+}
+
 struct learner *learning_begin(struct learning *t, const struct model_config *m, const char *model, const char *version,
 	const char *replaces)
 {
 	struct learner *l;
-	int status = t->n < LEARNERS_MOST ? folder_make(t->dir) : -EMFILE;
+	int status;
+
+	if (t->n == LEARNERS_MOST)
+		make_room(t);
+	status = t->n < LEARNERS_MOST ? folder_make(t->dir) : -EMFILE;
 
 	if (status) {
 		if (!t->told_full)

@@ -189,5 +189,20 @@ def test_replay_relearns_by_event_time(tmp_path, reference):
     assert (home.path / "intent.ref").read_bytes() == reference.read_bytes()
 
 
+def test_a_new_version_is_watched_and_learned_at_once(tmp_path, reference):
+    home = Home(tmp_path, extra='commit = "100ms"', model_extra=LEARN)
+    home.fit(reference)
+    lines = [line.replace(b'"version":"1.0.0"', b'"version":"2.0/b"') for line in sample("reference")]
+    with running(home):
+        append(home, lines)
+        wait_for(lambda: re.search(r"activated: .*version=2.0/b", text(home)), 40)
+    made = home.path / "intent@2.0%2Fb.ref"
+    assert made.exists() and (home.path / "intent.ref").read_bytes() == reference.read_bytes()
+    assert re.search(r" scored +2400 records", text(home)), text(home)[-1500:]
+    with running(home):
+        pass
+    assert re.findall(r"running .*streams=(\d)", text(home)) == ["1", "2"]
+
+
 if __name__ == "__main__":
     pytest.main([__file__])
