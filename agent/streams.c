@@ -236,8 +236,10 @@ size_t streams_open(const struct config *config, const struct plugins *plugins, 
 
 		reference_each(o.model, config->state, open_one, &o);
 		if (!o.n && !o.mistakes)
-			log_info("streams", "model has no reference yet", "model", o.model->name, "reference",
-				log_s(o.model->reference ? o.model->reference : "(none configured)"));
+			log_line(o.model->learn.on ? LOG_INFO_ : LOG_WARNING_, "streams",
+				o.model->learn.on ? "model has no reference yet: run and replay learn it from its traffic"
+						  : "model has no reference, and learn = false: its records are only counted", "model", o.model->name, "reference",
+				log_s(o.model->reference ? o.model->reference : "(none configured)"), NULL);
 		mistakes += o.mistakes;
 	}
 	return mistakes;
