@@ -46,6 +46,8 @@ model "*" {
 	--   groundedness = { mean_at_least = 0.7 },
 	--   refusal = { at_most = 0.1 },        -- of true and false: share of true
 	-- },
+	-- compare = { stable = "1.0", canary = "2.0", tolerance = 0.02 }, -- versions side by side: promote, hold or roll back; left out: each version
+	--                                       -- with the one before it; false: not at all. tolerance: how much larger its share of odd records may be
 	-- season = "auto",                      -- none, hour-of-day, day-of-week, hour-of-week (UTC); auto: only where two periods show one
 	-- accuracy = 0.93,                      -- of the model on reference data, where oodd fit has no --labels: accuracy is estimated from there
 	-- label_wait = "30d", label_most = 200000, -- where labels come: how long, and how many predictions are kept for them
