@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A window whose numbers are partly the reference's under another unit: share (1 - s) as the reference has them, share s as
  * y = factor x + offset. s by expectation maximisation, for each unit of a list; a number within the reference's range is
- * known by its bin, one beyond it by its value. The reference has a density: even within each bin.
+ * known by its bin, one beyond it by its value. The reference has a density: even within each bin, falling off in its outer
+ * ones.
  *
  * The likeliest unit is said when it explains most of what moved, the numbers it explains look like the reference once they
- * are converted back, and no other unit (nor, for a small factor, a factor beside it) comes near. */
+ * are converted back, and nothing else comes near: no other unit, no other factor, no shift or stretch of all numbers. */
 #include "judge/unit.h"
 
 #include <math.h>
@@ -21,8 +22,11 @@
 /* Share of the reference's bins that the converted numbers have in common with it. */
 #define OVERLAP .5
 /* Log likelihood by which it must be better than any other. */
-#define CLEARLY 3.0
-/* Factors below this are met in life, too: the data must tell them from a tenth more or less. */
+#define CLEARLY 5.0
+/* .. and by which a factor that is off by a fiftieth may be better by chance. */
+#define CHANCE 1.0
+/* Factors below this are met in life, too: the data must tell them from a fifteenth more or less; larger ones from the half and the
+ * double, for who is hit by a fault may well have other numbers than the rest. */
 #define NATURAL 3.5
 /* Records that it must explain. */
 #define LEAST_RECORDS 5.0
@@ -32,6 +36,8 @@
 #define OUTLIERS .001
 
 #define MOST_BINS (MEASURE_MOST_EDGES + 3)
+#define TAIL_PIECES 6
+#define MOST_PIECES (MOST_BINS + 2 * TAIL_PIECES)
 #define ROUNDS 40
 
 static const struct candidate {
@@ -72,11 +78,16 @@ static const struct candidate {
 	{-1, 0, "the sign flipped", "", 0, 0},
 };
 
-/* The numbers of a window, and what the reference expects. Bins in order: the plain ones, below, above. */
+/* The numbers of a window, and what the reference expects. Bins in order: the plain ones, below, above. Pieces: where the
+ * reference's density is even; a plain bin each, but for the tails. */
 struct numbers {
 	const struct measure *m;
 	size_t n; /* of bins */
 	double low[MOST_BINS], high[MOST_BINS], mean[MOST_BINS], count[MOST_BINS];
+	size_t n_pieces;
+	struct piece {
+		double low, high, mass;
+	} piece[MOST_PIECES];
 	double all, worth; /* records; of each, in independent ones */
 	double value[UNSEEN_VALUES], weight[UNSEEN_VALUES]; /* beyond the reference */
 	double sampled; /* share of them that is known by value */
@@ -145,31 +156,76 @@ static size_t n_plain(const struct numbers *x)
 	return x->n - 2;
 }
 
-static double width_of(const struct numbers *x, size_t bin)
+static void piece_add(struct numbers *x, double low, double high, double mass)
 {
-	return fmax(x->high[bin] - x->low[bin], 1e-9 * x->m->scale);
+	x->piece[x->n_pieces++] = (struct piece){low, fmax(high, low + 1e-9 * x->m->scale), mass};
+}
+
+/* Rate of an exponential that begins with this density and holds this mass in so long; 0 where it does not fall. */
+static double fall(double density, double mass, double length)
+{
+	double low = 0, high = density / mass;
+
+	if (mass >= density * length)
+		return 0;
+	for (int i = 0; i < 60; i++) {
+		double rate = (low + high) / 2;
+
+		*(density * -expm1(-rate * length) / rate > mass ? &low : &high) = rate;
+	}
+	return (low + high) / 2;
+}
+
+/* An outer bin is wide because few are there, most of them near its inner end. `inner`: its neighbour. */
+static void tail_add(struct numbers *x, size_t bin, size_t inner, bool up)
+{
+	double length = x->high[bin] - x->low[bin], width = x->high[inner] - x->low[inner], done = 0;
+	double rate = width > 0 && length > 0 ? fall(x->mean[inner] / width, x->mean[bin], length) : 0;
+
+	for (int i = 1; i <= TAIL_PIECES && rate > 0; i++) {
+		double until = length * i / TAIL_PIECES, before = length * (i - 1) / TAIL_PIECES;
+		double mass = x->mean[bin] * (expm1(-rate * until) / expm1(-rate * length)) - done;
+
+		piece_add(x, up ? x->low[bin] + before : x->high[bin] - until, up ? x->low[bin] + until : x->high[bin] - before, mass);
+		done += mass;
+	}
+	if (rate == 0)
+		piece_add(x, x->low[bin], x->high[bin], x->mean[bin]);
+}
+
+static void pieces_make(struct numbers *x)
+{
+	size_t last = n_plain(x) - 1;
+
+	for (size_t i = 0; i <= last; i++)
+		if (i == 0 && last > 0)
+			tail_add(x, i, 1, false);
+		else if (i == last && last > 0)
+			tail_add(x, i, last - 1, true);
+		else
+			piece_add(x, x->low[i], x->high[i], x->mean[i]);
 }
 
 /* Mass of each window bin when all numbers are converted. */
 static void converted(const struct numbers *x, double factor, double offset, double *to)
 {
 	memset(to, 0, x->n * sizeof *to);
-	for (size_t i = 0; i < n_plain(x); i++) {
-		double one = factor * x->low[i] + offset, two = one + factor * width_of(x, i);
+	for (size_t i = 0; i < x->n_pieces; i++) {
+		double one = factor * x->piece[i].low + offset, two = factor * x->piece[i].high + offset;
 		double low = fmin(one, two), high = fmax(one, two);
 
 		for (size_t k = 0; k < x->n; k++) {
 			double part = fmin(high, x->high[k]) - fmax(low, x->low[k]);
 
-			to[k] += part > 0 ? x->mean[i] * part / (high - low) : 0;
+			to[k] += part > 0 ? x->piece[i].mass * part / (high - low) : 0;
 		}
 	}
 }
 
-static size_t bin_of(const struct numbers *x, double value)
+static size_t piece_of(const struct numbers *x, double value)
 {
-	for (size_t i = 0; i < n_plain(x); i++)
-		if (value <= x->high[i] && (value > x->low[i] || (i == 0 && value >= x->low[i])))
+	for (size_t i = 0; i < x->n_pieces; i++)
+		if (value <= x->piece[i].high && (value > x->piece[i].low || value == x->low[0]))
 			return i;
 	return SIZE_MAX;
 }
@@ -192,9 +248,10 @@ static void densities(const struct numbers *x, double factor, double offset, dou
 	double range = x->high[n_plain(x) - 1] - x->low[0] + x->m->scale;
 
 	for (size_t i = 0; i < x->n_values; i++) {
-		size_t bin = bin_of(x, back(x, factor, offset, x->value[i]));
+		size_t at = piece_of(x, back(x, factor, offset, x->value[i]));
+		const struct piece *p = &x->piece[at == SIZE_MAX ? 0 : at];
 
-		unit[i] = bin == SIZE_MAX ? 0 : x->mean[bin] / (width_of(x, bin) * fabs(factor));
+		unit[i] = at == SIZE_MAX ? 0 : p->mass / ((p->high - p->low) * fabs(factor));
 		outlier[i] = OUTLIERS / (range + fabs(x->value[i]));
 	}
 }
@@ -260,23 +317,23 @@ static struct fit fit(const struct numbers *x, double factor, double offset)
  * beyond. 1 where there are too few to say. */
 static double overlap(const struct numbers *x, double factor, double offset)
 {
-	double there[MOST_BINS] = {0}, here[MOST_BINS] = {0}, all = 0, sum = 0, common = 0;
+	double there[MOST_PIECES] = {0}, here[MOST_PIECES] = {0}, all = 0, sum = 0, common = 0;
 
-	for (size_t i = 0; i < n_plain(x); i++) {
-		double ends[2] = {factor * x->low[i] + offset, factor * x->high[i] + offset};
-		double low = fmin(ends[0], ends[1]), high = fmax(ends[0], ends[1]), width = fmax(high - low, 1e-12);
+	for (size_t i = 0; i < x->n_pieces; i++) {
+		double ends[2] = {factor * x->piece[i].low + offset, factor * x->piece[i].high + offset};
+		double low = fmin(ends[0], ends[1]), high = fmax(ends[0], ends[1]);
 		double inside = fmax(0, fmin(high, x->m->most) - fmax(low, x->m->least));
 
-		sum += there[i] = x->mean[i] * fmax(0, 1 - inside / width);
+		sum += there[i] = x->piece[i].mass * fmax(0, 1 - inside / (high - low));
 	}
 	for (size_t i = 0; i < x->n_values; i++) {
-		size_t bin = bin_of(x, back(x, factor, offset, x->value[i]));
+		size_t at = piece_of(x, back(x, factor, offset, x->value[i]));
 
 		all += x->weight[i];
-		if (bin != SIZE_MAX)
-			here[bin] += x->weight[i];
+		if (at != SIZE_MAX)
+			here[at] += x->weight[i];
 	}
-	for (size_t i = 0; i < n_plain(x) && sum > 0; i++)
+	for (size_t i = 0; i < x->n_pieces && sum > 0; i++)
 		common += fmin(there[i] / sum, here[i] / all);
 	return all < LEAST_RECORDS ? 1 : common;
 }
@@ -297,13 +354,35 @@ static bool plausible(const struct measure *m, const struct candidate *c)
 	return (c->least == 0 && c->most == 0) || (m->least >= c->least && m->most <= c->most);
 }
 
-static bool tells_neighbours(const struct numbers *x, const struct candidate *c, double likelihood)
+/* Is no other factor near it as likely, and does the window tell it from those that are not near? */
+static bool factor_told(const struct numbers *x, const struct candidate *c, double likelihood)
 {
-	double size = fabs(log(fabs(c->factor)));
+	static const struct {
+		double times, gain; /* of the factor; how much likelier that may be */
+	} large[] = {{.3, -CLEARLY}, {.4, -CLEARLY}, {.5, -CLEARLY}, {.6, 0}, {.7, 0}, {1.4, 0}, {1.6, 0}, {2, -CLEARLY}, {2.5, -CLEARLY}, {3.3, -CLEARLY}},
+	  small[] = {{.9, -CLEARLY}, {.93, -CLEARLY}, {.96, 0}, {.98, CHANCE}, {1.02, CHANCE}, {1.04, 0}, {1.07, -CLEARLY}, {1.1, -CLEARLY}};
+	bool is_large = fabs(log(fabs(c->factor))) > log(NATURAL);
+	size_t n = is_large ? LENGTH(large) : LENGTH(small);
 
-	if (c->offset != 0 || c->factor < 0 || size > log(NATURAL))
+	for (size_t i = 0; i < n && c->offset == 0 && c->factor > 0; i++) {
+		double times = is_large ? large[i].times : small[i].times, gain = is_large ? large[i].gain : small[i].gain;
+
+		if (fit(x, c->factor * times, 0).likelihood > likelihood + gain)
+			return false;
+	}
+	return true;
+}
+
+/* Life moves numbers up and down, or stretches them: by as much as brings the mean to where it was found. */
+static bool unlike_life(const struct numbers *x, const struct candidate *c, struct fit f)
+{
+	double mean = x->centre + (x->found - x->centre) / f.share;
+
+	if (!isfinite(mean) || c->factor < 0)
 		return true;
-	return likelihood - fit(x, c->factor * 1.1, 0).likelihood > CLEARLY && likelihood - fit(x, c->factor / 1.1, 0).likelihood > CLEARLY;
+	if ((c->offset == 0 || c->factor != 1) && fit(x, 1, mean - x->centre).likelihood > f.likelihood - CLEARLY)
+		return false;
+	return c->offset == 0 || fit(x, mean / x->centre, 0).likelihood <= f.likelihood - CLEARLY;
 }
 
 bool unit_guess(const struct measure *m, double centre, const int64_t *counts, const struct unseen_set *beyond, struct unit *ret)
@@ -317,6 +396,7 @@ bool unit_guess(const struct measure *m, double centre, const int64_t *counts, c
 		return false;
 	bins_take(&x, counts);
 	mean_take(&x, centre, counts + m->n);
+	pieces_make(&x);
 	values_take(&x, beyond);
 	for (size_t i = 0; i < LENGTH(candidates) && x.all > 0; i++) {
 		struct fit f;
@@ -333,7 +413,7 @@ bool unit_guess(const struct measure *m, double centre, const int64_t *counts, c
 		of = &candidates[i];
 	}
 	if (!of || best.share * x.all < LEAST_RECORDS || best.likelihood - second < CLEARLY || explained(&x, best.binned) < EXPLAINED ||
-		overlap(&x, of->factor, of->offset) < OVERLAP || !tells_neighbours(&x, of, best.likelihood))
+		overlap(&x, of->factor, of->offset) < OVERLAP || !factor_told(&x, of, best.likelihood) || !unlike_life(&x, of, best))
 		return false;
 	*ret = (struct unit){of->sign, of->words, best.share};
 	return true;

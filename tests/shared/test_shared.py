@@ -71,6 +71,11 @@ def test_adult_faults_are_named(tmp_path):
     assert "hours-per-week" in named("fault_hours_in_minutes_50pct_of_women")
     assert "workclass" in named("fault_workclass_spelled_private_30pct")
     assert named("slice_shift_women_age_le_30") & {"age", "marital-status", "relationship"}
+    told = [(r["kind"], r["field"], r["detail"]) for e in events if e["event"] == "signal" for r in e["schema"] if r["moved"]]
+    assert any(k == "unit" and f == "hours-per-week" and d.startswith("looks like x60") for k, f, d in told)
+    assert any(k == "missing" and f == "occupation" for k, f, d in told)
+    assert any(k == "new_values" and f == "workclass" and "private" in d and "(known: Private)" in d for k, f, d in told)
+    assert {(k, f) for k, f, d in told} == {("unit", "hours-per-week"), ("missing", "occupation"), ("new_values", "workclass")}
 
 
 def test_elec2_the_link_to_victoria(tmp_path):
@@ -80,3 +85,4 @@ def test_elec2_the_link_to_victoria(tmp_path):
     for name in ("vicprice", "vicdemand", "transfer"):
         first = min(start for start, n in moved if n == name)
         assert "1997-04-28" <= first[:10] <= "1997-05-20", (name, first)
+        assert any(r["kind"] == "not_constant" and r["field"] == name for e in events if e["event"] == "signal" for r in e["schema"])
