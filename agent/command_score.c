@@ -6,6 +6,7 @@
 #include "score/explain.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct scoring {
 	struct offline offline;
@@ -26,7 +27,7 @@ static void put_values(struct buf *to, const char *key, const struct reference *
 	buf_text(to, "}");
 }
 
-/* {"id","p","flag","scores":{},"pvalues":{}}, with --explain "why" and "explanation" too where the record is odd; a record
+/* {"id","p","flag","scores":{},"pvalues":{}}, with --explain "kind", "why" and "explanation" too where the record is odd; a record
  * without an id has its offset in the log beside the null. */
 static void put_json(struct scoring *o, const struct reference *r, const struct batch *b, const struct scored *s, size_t row)
 {
@@ -44,13 +45,13 @@ static void put_json(struct scoring *o, const struct reference *r, const struct 
 	put_values(to, "pvalues", r, s, row, true);
 }
 
-static void put_why_json(struct scoring *o, const struct explanation *x)
+static void put_why_json(struct scoring *o, const struct explanation *x, enum odd_kind kind)
 {
 	struct buf *to = &o->offline.out;
 
 	buf_clear(&o->words);
 	explanation_words(x, &o->words);
-	buf_text(to, ",\"why\":");
+	buf_format(to, ",\"kind\":\"%s\",\"why\":", odd_words[kind]);
 	buf_json_text(to, o->words.at, o->words.n);
 	buf_text(to, ",\"explanation\":");
 	explanation_json(x, to);
@@ -65,22 +66,36 @@ static void put_text(struct buf *to, const struct batch *b, const struct scored 
 	buf_format(to, "\t%.6f\t%s", s->fused[row], s->flagged[row] ? "odd" : "");
 }
 
+/* By the record alone: whether it is of a group that keeps coming, replay and run can tell. */
+static enum odd_kind kind_of(const struct stream *stream, const struct batch *b, const struct scored *s, size_t row, const struct explanation *x)
+{
+	struct odd_row odd = {.batch = b, .row = row, .p = s->fused[row], .flagged = s->flagged[row], .faulty = s->faulty[row],
+		.class = scorer_class(stream->scorer, b->prediction[row])};
+
+	memcpy(odd.family, x->family, sizeof odd.family);
+	return odd_kind_of(stream->reference, &odd);
+}
+
 static void on_row(void *context, const struct stream *stream, const struct batch *b, const struct scored *s, size_t row)
 {
 	struct scoring *o = context;
 	bool explained = o->explain && (s->flagged[row] || s->faulty[row]);
 	struct explanation x;
 
-	if (explained)
+	enum odd_kind kind = ODD_OTHER;
+
+	if (explained) {
 		explain_row(stream->scorer, o->explainer, b, row, &x);
+		kind = kind_of(stream, b, s, row, &x);
+	}
 	if (o->offline.json)
 		put_json(o, stream->reference, b, s, row);
 	else
 		put_text(&o->offline.out, b, s, row);
 	if (explained && o->offline.json) {
-		put_why_json(o, &x);
+		put_why_json(o, &x, kind);
 	} else if (explained) {
-		buf_text(&o->offline.out, "\t");
+		buf_format(&o->offline.out, "\t%s\t", odd_words[kind]);
 		explanation_words(&x, &o->offline.out);
 	}
 	buf_text(&o->offline.out, o->offline.json ? "}\n" : "\n");

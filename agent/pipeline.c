@@ -370,7 +370,6 @@ static void apply_rows(struct pipeline *p, struct chunk *c, struct stream *s, si
 			truths_predicted(p->truths, s, b, scored, i);
 		counts->no_detectors += s->reference->n_detectors == 0;
 		scored_name(scored, b, i, &named, w);
-		odd_seen(s->odd, 1);
 		counts->flagged += scored->flagged[i];
 		if (scored->flagged[i] || scored->faulty[i])
 			odd_record_apply(&p->sinks, p->explainer, s, b, scored, i, w, c->at + (b->offset[i] - c->offset));

@@ -39,7 +39,8 @@ enum odd_kind odd_kind_of(const struct reference *r, const struct odd_row *row)
 		return ODD_FAULT;
 	if (doubt > r->flag_rate && doubt > place && class_is_rare(r, row->class))
 		return ODD_RARE;
-	if (doubt >= SURE && place <= r->flag_rate)
+	/* Of features alone that is no hint: models are sure of extreme rows. */
+	if (doubt >= SURE && row->family[ODD_SPACE] <= r->flag_rate)
 		return ODD_ADVERSARIAL;
 	if (place <= r->flag_rate || place < doubt || (isnan(doubt) && !isnan(place)))
 		return ODD_FAR;
@@ -76,12 +77,24 @@ void odd_cluster_done(struct odd_cluster *c)
 	*c = (struct odd_cluster){0};
 }
 
+void odd_looked_done(struct odd_looked *l)
+{
+	free(l->id);
+	free(l->text);
+	free(l->rounded);
+	*l = (struct odd_looked){0};
+}
+
 void odd_window_done(struct odd_window *w)
 {
-	for (size_t i = 0; i < w->n_samples; i++)
+	for (size_t i = 0; i < w->n_looked; i++)
+		odd_looked_done(&w->looked[i]);
+	for (size_t i = 0; i < w->n_samples; i++) {
 		sample_done(&w->samples[i].s);
+		free(w->samples[i].rounded);
+	}
+	free(w->looked);
 	free(w->samples);
-	free(w->grouped);
 	*w = (struct odd_window){0};
 }
 
@@ -104,12 +117,6 @@ bool odd_moved(struct odd *o)
 	return o->moved;
 }
 
-void odd_seen(struct odd *o, int64_t n)
-{
-	o->seen += n;
-	o->moved = true;
-}
-
 /* Counting. */
 
 static struct odd_window *window_of(struct odd *o, int64_t start_us)
@@ -127,62 +134,33 @@ static struct odd_window *window_of(struct odd *o, int64_t start_us)
 	return &o->windows[at];
 }
 
-/* A place in the house of groups is given to another: what it held in windows still open is told by kinds of its own. */
-static void grouped_forget(struct odd *o, size_t group)
-{
-	for (size_t i = 0; i < o->n_windows; i++) {
-		struct odd_window *w = &o->windows[i];
-
-		for (size_t k = 0; w->grouped && k < ODD_KINDS; k++) {
-			w->kinds[k] += w->grouped[group][k];
-			w->grouped[group][k] = 0;
-		}
-		for (size_t k = 0; k < w->n_samples; k++)
-			if (w->samples[k].group == group)
-				w->samples[k].group = SIZE_MAX;
-	}
-}
-
 struct sample *odd_record(struct odd *o, int64_t window_us, const struct odd_row *row, struct sample *ret_dropped)
 {
 	enum odd_kind kind = odd_kind_of(o->r, row);
 	struct odd_window *w = window_of(o, window_us);
-	size_t group = SIZE_MAX;
+	int16_t *rounded = odd_direction(o, row, kind);
 
 	*ret_dropped = (struct sample){0};
 	o->moved = true;
-	if (kind != ODD_FAULT && w->looked++ < ODD_LOOKED) {
-		group = odd_group_join(o, window_us, row);
-		if (group != SIZE_MAX && o->leaders->at[group].n == 1)
-			grouped_forget(o, group);
+	w->kinds[kind]++;
+	if (rounded) {
+		w->groupable[kind]++;
+		odd_look(o, w, row, kind, rounded);
 	}
-	if (group == SIZE_MAX) {
-		w->kinds[kind]++;
-	} else {
-		if (!w->grouped)
-			w->grouped = mem_zero(LEADERS_MOST, sizeof *w->grouped);
-		w->grouped[group][kind]++;
-	}
-	return o->options.samples > 0 ? odd_sample_put(o, w, row, kind, group, ret_dropped) : NULL;
+	if (o->options.samples > 0)
+		return odd_sample_put(o, w, row, kind, rounded, ret_dropped);
+	free(rounded);
+	return NULL;
 }
 
 /* Closing. */
 
-static int64_t grouped_n(const struct odd_window *w, size_t group)
-{
-	int64_t n = 0;
-
-	for (size_t k = 0; w->grouped && k < ODD_KINDS; k++)
-		n += w->grouped[group][k];
-	return n;
-}
-
 /* What a group's records of this window are: a class, a burst, or whatever each is by itself (ODD_KINDS). */
-static enum odd_kind group_kind(const struct odd *o, const struct odd_window *w, size_t group, int64_t window_n)
+static enum odd_kind group_kind(const struct odd *o, size_t group, int64_t n, int64_t window_n)
 {
 	if (o->clusters[group].class)
 		return ODD_NOVEL;
-	return odd_group_burst(o, group, grouped_n(w, group), window_n) ? ODD_ADVERSARIAL : ODD_KINDS;
+	return odd_group_burst(o, group, n, window_n) ? ODD_ADVERSARIAL : ODD_KINDS;
 }
 
 /* Typical members, the most typical first; they are kept in that order. */
@@ -208,37 +186,64 @@ static void group_tell(const struct odd_cluster *c, int64_t n, bool fresh, struc
 		g->members[i] = mem_copy_text(c->members[i].id);
 }
 
-static void groups_count(const struct odd *o, const struct odd_window *w, int64_t window_n, const bool *fresh, enum odd_kind *kind_of,
-	struct signal_odd *to)
+/* How many stand for n of those looked at, where not all of `all` were. */
+static int64_t scaled(int64_t n, int64_t all, int64_t looked)
 {
-	for (size_t i = 0; o->clusters && i < LEADERS_MOST; i++) {
-		int64_t n = grouped_n(w, i);
+	return looked == all ? n : (int64_t)rint((double)n * (double)all / (double)looked);
+}
 
-		kind_of[i] = ODD_KINDS;
-		if (n == 0)
+/* Records of groups are taken from their own kinds. Of each kind as many as the looked at stand for. */
+static void grouped_move(const struct odd_window *w, const enum odd_kind *kind_of, struct signal_odd *to)
+{
+	int64_t looked[ODD_KINDS] = {0}, moved[ODD_KINDS][2] = {{0}};
+
+	for (size_t i = 0; i < w->n_looked; i++) {
+		const struct odd_looked *l = &w->looked[i];
+		enum odd_kind group = l->group == SIZE_MAX ? ODD_KINDS : kind_of[l->group];
+
+		looked[l->kind]++;
+		if (group < ODD_KINDS)
+			moved[l->kind][group == ODD_NOVEL]++;
+	}
+	for (size_t k = 0; k < ODD_KINDS; k++)
+		for (size_t novel = 0; novel < 2 && looked[k] > 0; novel++) {
+			int64_t n = scaled(moved[k][novel], w->groupable[k], looked[k]);
+
+			n = n < to->kinds[k] ? n : to->kinds[k];
+			to->kinds[k] -= n;
+			to->kinds[novel ? ODD_NOVEL : ODD_ADVERSARIAL] += n;
+		}
+}
+
+static void groups_tell(struct odd *o, struct odd_window *w, int64_t window_n, enum odd_kind *kind_of, struct signal_odd *to)
+{
+	int64_t n[LEADERS_MOST] = {0}, all = 0;
+	bool fresh[LEADERS_MOST] = {false};
+
+	odd_groups_close(o, w, window_n, n, fresh);
+	for (size_t k = 0; k < ODD_KINDS; k++)
+		all += w->groupable[k];
+	for (size_t i = 0; i < LEADERS_MOST; i++) {
+		int64_t n_all = w->n_looked ? scaled(n[i], all, (int64_t)w->n_looked) : 0;
+
+		kind_of[i] = n[i] > 0 || (o->clusters && o->clusters[i].class) ? group_kind(o, i, n_all, window_n) : ODD_KINDS;
+		if (kind_of[i] != ODD_NOVEL || n[i] == 0)
 			continue;
-		kind_of[i] = group_kind(o, w, i, window_n);
-		if (kind_of[i] < ODD_KINDS)
-			to->kinds[kind_of[i]] += n;
-		else
-			for (size_t k = 0; k < ODD_KINDS; k++)
-				to->kinds[k] += w->grouped[i][k];
-		to->n_groups_all += kind_of[i] == ODD_NOVEL;
-		if (kind_of[i] == ODD_NOVEL)
-			group_tell(&o->clusters[i], n, fresh[i], to);
+		to->n_groups_all++;
+		group_tell(&o->clusters[i], n_all, fresh[i], to);
 	}
 }
 
-static void samples_settle(struct odd_window *w, const enum odd_kind *kind_of, void (*settled)(void *, const struct sample *),
-	void *context, struct signal_odd *to)
+static void samples_settle(struct odd *o, struct odd_window *w, const enum odd_kind *kind_of,
+	void (*settled)(void *, const struct sample *), void *context, struct signal_odd *to)
 {
 	enum odd_kind *final = mem_alloc((w->n_samples + 1) * sizeof *final);
 
 	for (size_t i = 0; i < w->n_samples; i++) {
 		struct odd_sample *s = &w->samples[i];
-		enum odd_kind group = s->group == SIZE_MAX ? ODD_KINDS : kind_of[s->group];
+		size_t group = s->rounded ? leaders_nearest(o->leaders, s->rounded) : SIZE_MAX;
 
-		final[i] = group < ODD_KINDS ? group : s->kind;
+		final[i] = group == SIZE_MAX || kind_of[group] == ODD_KINDS ? s->kind : kind_of[group];
 		s->s.kind = odd_words[final[i]];
 		if (settled)
 			settled(context, &s->s);
@@ -251,24 +256,18 @@ void odd_window(struct odd *o, const struct window *w, void (*settled)(void *con
 	struct signal_odd *ret)
 {
 	enum odd_kind kind_of[LEADERS_MOST];
-	bool fresh[LEADERS_MOST] = {false};
-	size_t at = 0;
+	struct odd_window *mine = window_of(o, w->start_us);
 
 	*ret = (struct signal_odd){0};
-	odd_groups_judge(o, fresh);
-	while (at < o->n_windows && o->windows[at].start_us != w->start_us)
-		at++;
-	if (at < o->n_windows) {
-		struct odd_window *mine = &o->windows[at];
-
-		memcpy(ret->kinds, mine->kinds, sizeof ret->kinds);
-		groups_count(o, mine, w->n, fresh, kind_of, ret);
-		for (size_t k = 0; k < ODD_KINDS; k++)
-			ret->n += ret->kinds[k];
-		samples_settle(mine, kind_of, settled, context, ret);
-		odd_window_done(mine);
-		memmove(mine, mine + 1, (--o->n_windows - at) * sizeof *mine);
-		o->moved = true;
-	}
+	o->seen += w->n;
+	o->moved = true;
+	memcpy(ret->kinds, mine->kinds, sizeof ret->kinds);
+	for (size_t k = 0; k < ODD_KINDS; k++)
+		ret->n += ret->kinds[k];
+	groups_tell(o, mine, w->n, kind_of, ret);
+	grouped_move(mine, kind_of, ret);
+	samples_settle(o, mine, kind_of, settled, context, ret);
+	odd_window_done(mine);
+	memmove(mine, mine + 1, (size_t)(o->windows + --o->n_windows - mine) * sizeof *mine);
 	signal_odd_tell(ret);
 }

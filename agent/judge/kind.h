@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What kind of odd a record is, which groups of odd records keep coming, and which records of a window are kept for people.
- * One struct odd for each stream, on the loop thread, in reading order; no clock, no randomness. README.md has the table.
+ * One struct odd for each stream, on the loop thread; no clock, no randomness. README.md has the table.
  *
- * Which records are kept, and each one's own kind, depend on the window's records alone; groups depend on the order of reading. */
+ * What is said of a window depends on its records and on the windows closed before: not on the order of reading, nor on chunks. */
 #ifndef JUDGE_KIND_H
 #define JUDGE_KIND_H
 
@@ -17,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Odd records of a window that are put to the groups; beyond it each is told by its own kind only. */
-#define ODD_LOOKED 16384
+/* Odd records of a window that are put to the groups, those of the least hashes; they stand for the rest. */
+#define ODD_LOOKED 256
 
 struct odd_options {
 	size_t samples; /* odd records kept per window */
@@ -41,8 +41,6 @@ struct odd;
 struct odd *odd_open(const struct reference *r, const struct odd_options *o); /* r is borrowed */
 void odd_close(struct odd *o); /* accepts NULL */
 
-/* n more records were counted, odd or not. */
-void odd_seen(struct odd *o, int64_t n);
 /* An odd record of the window that begins at window_us. The sample made of it, to be given nearest, why and reasons, when it is among
  * those kept so far; else NULL. *ret_dropped is what had to go for it, the caller's (sample_done); no hash and no id: nothing. */
 struct sample *odd_record(struct odd *o, int64_t window_us, const struct odd_row *row, struct sample *ret_dropped);

@@ -27,12 +27,11 @@ bool odd_group_burst(const struct odd *o, size_t group, int64_t n, int64_t windo
 	return leaders_spread(o->leaders, group) <= o->r->odd.near_ && beyond_chance(o, n, window_n);
 }
 
-void odd_groups_judge(struct odd *o, bool *ret_fresh)
+static void groups_judge(struct odd *o, bool *ret_fresh)
 {
-	for (size_t i = 0; o->clusters && i < LEADERS_MOST; i++) {
+	for (size_t i = 0; i < LEADERS_MOST; i++) {
 		struct odd_cluster *c = &o->clusters[i];
 		int64_t records = o->seen - c->since;
-		bool lasts = c->windows >= 2 && c->last_us > c->first_us;
 
 		ret_fresh[i] = false;
 		if (o->leaders->at[i].n == 0)
@@ -43,7 +42,7 @@ void odd_groups_judge(struct odd *o, bool *ret_fresh)
 			c->n = 1;
 			c->since = o->seen;
 			c->windows = 0;
-		} else if (!c->class && lasts && beyond_chance(o, c->n, records)) {
+		} else if (!c->class && c->windows >= 2 && beyond_chance(o, c->n, records)) {
 			c->class = o->leaders->at[i].kept = ret_fresh[i] = true;
 		}
 	}
@@ -63,26 +62,13 @@ static char *text_short(struct text t)
 	return mem_format("%.*s...", (int)n, t.at);
 }
 
-static void member_fill(const struct odd *o, const struct odd_row *row, int16_t *rounded, struct odd_member *to)
-{
-	struct text id = row->batch->id[row->row];
-
-	odd_member_done(to);
-	to->id = mem_copy_span(id.at ? id.at : "", id.at ? id.n : 0);
-	to->text = o->options.texts ? text_short(row->batch->label_text[row->row]) : NULL;
-	to->rounded = rounded;
-}
-
 /* The most typical stay, in that order. */
-static void member_put(struct odd *o, size_t group, const struct odd_row *row)
+static void member_put(struct odd *o, size_t group, struct odd_looked *l)
 {
 	struct odd_member *m = o->clusters[group].members, last;
-	double distance[ODD_MEMBERS], own;
-	int16_t *rounded = mem_alloc(o->leaders->d * sizeof *rounded);
+	double distance[ODD_MEMBERS], own = leaders_distance(o->leaders, group, l->rounded);
 	size_t n = 0;
 
-	leader_rounded(row->batch->embedding + row->row * row->batch->n_embedding, o->leaders->d, rounded);
-	own = leaders_distance(o->leaders, group, rounded);
 	for (; n < ODD_MEMBERS && m[n].id; n++)
 		distance[n] = leaders_distance(o->leaders, group, m[n].rounded);
 	/* The mean has moved: in order again. */
@@ -96,39 +82,106 @@ static void member_put(struct odd *o, size_t group, const struct odd_row *row)
 			distance[k] = distance[k - 1];
 			distance[k - 1] = far;
 		}
-	if (n == ODD_MEMBERS && !(own < distance[n - 1])) {
-		free(rounded);
+	if (n == ODD_MEMBERS && !(own < distance[n - 1]))
 		return;
-	}
 	n = n == ODD_MEMBERS ? n - 1 : n;
-	last = m[n];
-	member_fill(o, row, rounded, &last);
+	odd_member_done(&m[n]);
+	last = (struct odd_member){mem_copy_text(l->id), mem_copy_text(l->text), mem_copy(l->rounded, o->leaders->d * sizeof *l->rounded)};
 	for (; n > 0 && own < distance[n - 1]; n--)
 		m[n] = m[n - 1];
 	m[n] = last;
 }
 
-size_t odd_group_join(struct odd *o, int64_t window_us, const struct odd_row *row)
+/* In the order of time; the hash decides among equals. */
+static int looked_order(const void *a, const void *b)
+{
+	const struct odd_looked *x = a, *y = b;
+
+	if (x->time_us != y->time_us)
+		return x->time_us < y->time_us ? -1 : 1;
+	return (x->hash > y->hash) - (x->hash < y->hash);
+}
+
+/* Whoever stood in that place is of no group any more. */
+static void place_empty(struct odd *o, struct odd_window *w, size_t group, size_t before)
+{
+	for (size_t i = 0; i < before; i++)
+		if (w->looked[i].group == group)
+			w->looked[i].group = SIZE_MAX;
+	odd_cluster_done(&o->clusters[group]);
+	o->clusters[group] = (struct odd_cluster){.since = o->seen, .first_us = w->start_us, .last_us = INT64_MIN};
+}
+
+static void looked_join(struct odd *o, struct odd_window *w, size_t i, int64_t window_n)
 {
 	struct odd_cluster *c;
-	size_t group;
 	bool new;
 
-	if (!o->leaders || row->batch->n_embedding != o->leaders->d)
-		return SIZE_MAX;
-	group = leaders_put(o->leaders, row->batch->embedding + row->row * o->leaders->d, &new);
-	if (group == SIZE_MAX)
-		return SIZE_MAX;
-	c = &o->clusters[group];
+	w->looked[i].group = leaders_put(o->leaders, w->looked[i].rounded, &new);
+	c = &o->clusters[w->looked[i].group];
 	if (new) {
-		odd_cluster_done(c);
-		*c = (struct odd_cluster){.since = o->seen, .first_us = window_us, .last_us = INT64_MIN};
+		place_empty(o, w, w->looked[i].group, i);
+		c->since = o->seen - window_n;
 	}
 	c->size++;
 	c->n++;
-	c->windows += window_us != c->last_us;
-	c->first_us = window_us < c->first_us ? window_us : c->first_us;
-	c->last_us = window_us > c->last_us ? window_us : c->last_us;
-	member_put(o, group, row);
-	return group;
+	c->windows += w->start_us != c->last_us;
+	c->last_us = w->start_us;
+	member_put(o, w->looked[i].group, &w->looked[i]);
+}
+
+void odd_groups_close(struct odd *o, struct odd_window *w, int64_t window_n, int64_t *ret_n, bool *ret_fresh)
+{
+	if (!o->leaders)
+		return;
+	if (w->n_looked > 1)
+		qsort(w->looked, w->n_looked, sizeof *w->looked, looked_order);
+	for (size_t i = 0; i < w->n_looked; i++)
+		looked_join(o, w, i, window_n);
+	for (size_t i = 0; i < w->n_looked; i++)
+		if (w->looked[i].group != SIZE_MAX)
+			ret_n[w->looked[i].group]++;
+	groups_judge(o, ret_fresh);
+}
+
+int16_t *odd_direction(const struct odd *o, const struct odd_row *row, enum odd_kind kind)
+{
+	int16_t *rounded;
+
+	if (!o->leaders || kind == ODD_FAULT || row->batch->n_embedding != o->leaders->d)
+		return NULL;
+	rounded = mem_alloc(o->leaders->d * sizeof *rounded);
+	if (leader_rounded(row->batch->embedding + row->row * o->leaders->d, o->leaders->d, rounded))
+		return rounded;
+	free(rounded);
+	return NULL;
+}
+
+static size_t largest_hash(const struct odd_window *w)
+{
+	size_t most = 0;
+
+	for (size_t i = 1; i < w->n_looked; i++)
+		most = w->looked[i].hash > w->looked[most].hash ? i : most;
+	return most;
+}
+
+void odd_look(const struct odd *o, struct odd_window *w, const struct odd_row *row, enum odd_kind kind, const int16_t *rounded)
+{
+	const struct batch *b = row->batch;
+	struct text id = b->id[row->row];
+	size_t at = w->n_looked;
+
+	if (w->n_looked == ODD_LOOKED) {
+		at = largest_hash(w);
+		if (b->hash[row->row] >= w->looked[at].hash)
+			return;
+		odd_looked_done(&w->looked[at]);
+	} else {
+		w->looked = mem_grow(w->looked, ++w->n_looked, sizeof *w->looked);
+	}
+	w->looked[at] = (struct odd_looked){.hash = b->hash[row->row], .time_us = b->time_us[row->row], .kind = kind, .group = SIZE_MAX,
+		.id = mem_copy_span(id.at ? id.at : "", id.at ? id.n : 0),
+		.text = o->options.texts ? text_short(b->label_text[row->row]) : NULL,
+		.rounded = mem_copy(rounded, o->leaders->d * sizeof *rounded)};
 }

@@ -41,7 +41,7 @@ static char *text_copy(struct text t)
 	return t.at ? mem_copy_span(t.at, t.n) : NULL;
 }
 
-struct sample *odd_sample_put(struct odd *o, struct odd_window *w, const struct odd_row *row, enum odd_kind kind, size_t group,
+struct sample *odd_sample_put(struct odd *o, struct odd_window *w, const struct odd_row *row, enum odd_kind kind, int16_t *rounded,
 	struct sample *ret_dropped)
 {
 	const struct batch *b = row->batch;
@@ -49,15 +49,18 @@ struct sample *odd_sample_put(struct odd *o, struct odd_window *w, const struct 
 	struct odd_sample *s;
 
 	for (size_t i = 0; i < w->n_samples; i++)
-		if (w->samples[i].s.hash == b->hash[row->row])
-			return NULL; /* the same record again */
+		if (w->samples[i].s.hash == b->hash[row->row]) { /* the same record again */
+			free(rounded);
+			return NULL;
+		}
 	w->samples = mem_grow(w->samples, w->n_samples + 1, sizeof *w->samples);
 	s = &w->samples[w->n_samples++];
-	*s = (struct odd_sample){.kind = kind, .group = group,
+	*s = (struct odd_sample){.kind = kind, .rounded = rounded,
 		.s = {.time_us = b->time_us[row->row], .p = row->p, .window_us = w->start_us, .hash = b->hash[row->row],
 			.kind = odd_words[kind], .confidence = b->confidence[row->row]}};
 	out = w->n_samples > most ? place_given_up(w, most) : SIZE_MAX;
 	if (out == last) {
+		free(rounded);
 		w->n_samples--;
 		return NULL;
 	}
@@ -66,6 +69,7 @@ struct sample *odd_sample_put(struct odd *o, struct odd_window *w, const struct 
 	if (out == SIZE_MAX)
 		return &s->s;
 	*ret_dropped = w->samples[out].s;
+	free(w->samples[out].rounded);
 	w->samples[out] = *s;
 	w->n_samples--;
 	return &w->samples[out].s;

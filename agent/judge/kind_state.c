@@ -11,7 +11,7 @@
 
 #define ODD_FORMAT 1
 #define MOST_RECORDS (INT64_C(1) << 50) /* small enough that whatever is added to it fits */
-enum { CLUSTER_FIELDS = 12, SAMPLE_FIELDS = 3 };
+enum { CLUSTER_FIELDS = 12, LOOKED_FIELDS = 6, SAMPLE_FIELDS = 3 };
 
 static void pack_narrow(struct buf *to, const int16_t *x, size_t n)
 {
@@ -68,21 +68,35 @@ static void pack_cluster(const struct odd *o, size_t i, struct buf *to)
 	pack_members(o, c, to);
 }
 
-static void pack_window(const struct odd_window *w, struct buf *to)
+static void pack_rounded(const struct odd *o, const int16_t *x, struct buf *to)
+{
+	pack_narrow(to, x, x ? o->leaders->d : 0);
+}
+
+static void pack_window(const struct odd *o, const struct odd_window *w, struct buf *to)
 {
 	pack_array(to, 5);
 	pack_int(to, w->start_us);
-	pack_int(to, w->looked);
 	pack_ints(to, w->kinds, ODD_KINDS);
-	pack_array(to, w->grouped ? LEADERS_MOST : 0);
-	for (size_t i = 0; w->grouped && i < LEADERS_MOST; i++)
-		pack_ints(to, w->grouped[i], ODD_KINDS);
+	pack_ints(to, w->groupable, ODD_KINDS);
+	pack_array(to, w->n_looked);
+	for (size_t i = 0; i < w->n_looked; i++) {
+		const struct odd_looked *l = &w->looked[i];
+
+		pack_array(to, LOOKED_FIELDS);
+		pack_int(to, (int64_t)l->hash);
+		pack_int(to, l->time_us);
+		pack_int(to, l->kind);
+		pack_text(to, l->id);
+		pack_text(to, l->text);
+		pack_rounded(o, l->rounded, to);
+	}
 	pack_array(to, w->n_samples);
 	for (size_t i = 0; i < w->n_samples; i++) {
 		pack_array(to, SAMPLE_FIELDS);
 		sample_pack(&w->samples[i].s, to);
 		pack_int(to, w->samples[i].kind);
-		pack_int(to, w->samples[i].group == SIZE_MAX ? -1 : (int64_t)w->samples[i].group);
+		pack_rounded(o, w->samples[i].rounded, to);
 	}
 }
 
@@ -109,7 +123,7 @@ void odd_pack(struct odd *o, struct buf *to)
 	pack_text(to, "windows");
 	pack_array(to, o->n_windows);
 	for (size_t i = 0; i < o->n_windows; i++)
-		pack_window(&o->windows[i], to);
+		pack_window(o, &o->windows[i], to);
 	o->moved = false;
 }
 
@@ -147,21 +161,29 @@ static bool read_counts(const struct msgpack_object *o, int64_t *to)
 	return good;
 }
 
-static bool read_member(const struct msgpack_object *o, size_t d, struct odd_member *to)
+static int16_t *read_rounded(const struct odd *o, const struct msgpack_object *from)
 {
+	size_t d = o->leaders ? o->leaders->d : 0;
 	int64_t *wide = mem_alloc((d + 1) * sizeof *wide);
-	bool good = unpack_length(o) == 3 && read_numbers(unpack_item(o, 2), d, LEADER_ONE, wide);
+	int16_t *to = NULL;
 
-	if (good) {
-		to->id = text_of(unpack_item(o, 0));
-		to->text = text_of(unpack_item(o, 1));
-		to->rounded = mem_alloc(d * sizeof *to->rounded);
+	if (d > 0 && read_numbers(from, d, LEADER_ONE, wide)) {
+		to = mem_alloc(d * sizeof *to);
 		for (size_t j = 0; j < d; j++)
-			to->rounded[j] = (int16_t)wide[j];
-		good = to->id != NULL;
+			to[j] = (int16_t)wide[j];
 	}
 	free(wide);
-	return good;
+	return to;
+}
+
+static bool read_member(const struct odd *o, const struct msgpack_object *from, struct odd_member *to)
+{
+	if (unpack_length(from) != 3)
+		return false;
+	to->id = text_of(unpack_item(from, 0));
+	to->text = text_of(unpack_item(from, 1));
+	to->rounded = read_rounded(o, unpack_item(from, 2));
+	return to->id && to->rounded;
 }
 
 static bool read_leader(const struct msgpack_object *o, size_t d, struct leader *to)
@@ -196,41 +218,66 @@ static bool read_cluster(struct odd *o, const struct msgpack_object *from)
 	o->leaders->at[i].kept = c.class;
 	o->clusters[i] = c;
 	for (size_t k = 0; k < n; k++)
-		if (!read_member(unpack_item(members, k), o->leaders->d, &o->clusters[i].members[k]))
+		if (!read_member(o, unpack_item(members, k), &o->clusters[i].members[k]))
 			return false;
 	return true;
 }
 
+static bool read_kind(const struct msgpack_object *o, enum odd_kind *ret)
+{
+	int64_t kind;
+
+	if (!unpack_int(o, 0, ODD_KINDS - 1, &kind))
+		return false;
+	*ret = (enum odd_kind)kind;
+	return true;
+}
+
+static bool read_looked(const struct odd *o, const struct msgpack_object *from, struct odd_looked *to)
+{
+	int64_t hash;
+
+	if (unpack_length(from) != LOOKED_FIELDS || !read_int(from, 0, INT64_MIN, &hash) || !read_int(from, 1, INT64_MIN, &to->time_us) ||
+		!read_kind(unpack_item(from, 2), &to->kind))
+		return false;
+	to->hash = (uint64_t)hash;
+	to->group = SIZE_MAX;
+	to->id = text_of(unpack_item(from, 3));
+	to->text = text_of(unpack_item(from, 4));
+	to->rounded = read_rounded(o, unpack_item(from, 5));
+	return to->id && to->rounded;
+}
+
 static bool read_sample(const struct odd *o, const struct msgpack_object *from, struct odd_sample *to)
 {
-	int64_t kind, group, most = o->leaders ? LEADERS_MOST - 1 : -1;
-
-	if (unpack_length(from) != SAMPLE_FIELDS || !unpack_int(unpack_item(from, 1), 0, ODD_KINDS - 1, &kind) ||
-		!unpack_int(unpack_item(from, 2), -1, most, &group) || !sample_read(unpack_item(from, 0), &to->s))
+	if (unpack_length(from) != SAMPLE_FIELDS || !read_kind(unpack_item(from, 1), &to->kind) ||
+		!sample_read(unpack_item(from, 0), &to->s))
 		return false;
-	to->kind = (enum odd_kind)kind;
-	to->s.kind = odd_words[kind];
-	to->group = group < 0 ? SIZE_MAX : (size_t)group;
+	to->s.kind = odd_words[to->kind];
+	to->rounded = read_rounded(o, unpack_item(from, 2));
 	return true;
 }
 
 static bool read_window(struct odd *o, const struct msgpack_object *from, struct odd_window *to)
 {
-	const struct msgpack_object *grouped = unpack_item(from, 3), *samples = unpack_item(from, 4);
-	size_t n = unpack_length(grouped), n_samples = unpack_length(samples);
+	const struct msgpack_object *looked = unpack_item(from, 3), *samples = unpack_item(from, 4);
+	size_t n = unpack_length(looked), n_samples = unpack_length(samples);
 
-	if (unpack_length(from) != 5 || !read_int(from, 0, INT64_MIN, &to->start_us) || !read_int(from, 1, 0, &to->looked) ||
-		!read_counts(unpack_item(from, 2), to->kinds) || (n != 0 && (n != LEADERS_MOST || !o->leaders)))
+	if (unpack_length(from) != 5 || !read_int(from, 0, INT64_MIN, &to->start_us) || !read_counts(unpack_item(from, 1), to->kinds) ||
+		!read_counts(unpack_item(from, 2), to->groupable) || n > ODD_LOOKED)
 		return false;
-	if (n > 0)
-		to->grouped = mem_zero(LEADERS_MOST, sizeof *to->grouped);
-	for (size_t i = 0; i < n; i++)
-		if (!read_counts(unpack_item(grouped, i), to->grouped[i]))
+	to->looked = mem_zero(n + 1, sizeof *to->looked);
+	for (size_t i = 0; i < n; i++) {
+		to->n_looked++;
+		if (!read_looked(o, unpack_item(looked, i), &to->looked[i]))
 			return false;
+	}
 	to->samples = mem_zero(n_samples + 1, sizeof *to->samples);
-	for (; to->n_samples < n_samples; to->n_samples++)
-		if (!read_sample(o, unpack_item(samples, to->n_samples), &to->samples[to->n_samples]))
+	for (size_t i = 0; i < n_samples; i++) {
+		to->n_samples++;
+		if (!read_sample(o, unpack_item(samples, i), &to->samples[i]))
 			return false;
+	}
 	return true;
 }
 

@@ -85,10 +85,12 @@ static struct batch *row_alone(const struct batch *from, size_t row)
 
 static void number_words(double x, char *to, size_t n)
 {
-	if (isnan(x))
-		snprintf(to, n, "missing");
+	char text[32];
+
+	if (isfinite(x))
+		snprintf(to, n, "%.*s", (int)number_text(x, text), text);
 	else
-		snprintf(to, n, "%.6g", x);
+		snprintf(to, n, "missing");
 }
 
 static void value_words(const struct explainer *x, const char *name, char *to, size_t n)

@@ -171,6 +171,7 @@ static void group_learn(struct work *w)
 {
 	const struct fit *f = w->f;
 	struct leaders *leaders = w->r->odd.radius > 0 ? leaders_open(f->n_embedding, w->r->odd.radius, LEADERS_MOST) : NULL;
+	int16_t *rounded = mem_alloc((f->n_embedding + 1) * sizeof *rounded);
 	double *fused[PARTS] = {NULL};
 	size_t at[PARTS] = {0};
 
@@ -187,11 +188,13 @@ static void group_learn(struct work *w)
 
 		if (part != IN_CAL_A && part != IN_CAL_B)
 			continue;
-		if (fused[part][at[part]++] <= w->r->flag_rate && b->n_embedding == f->n_embedding)
-			leaders_put(leaders, b->embedding + f->rows[i].row * b->n_embedding, NULL);
+		if (fused[part][at[part]++] <= w->r->flag_rate && b->n_embedding == f->n_embedding &&
+			leader_rounded(b->embedding + f->rows[i].row * b->n_embedding, b->n_embedding, rounded))
+			leaders_put(leaders, rounded, NULL);
 	}
 	w->r->odd.n_group = leaders ? leaders_largest(leaders) : 0;
 	leaders_close(leaders);
+	free(rounded);
 	free(fused[IN_CAL_A]);
 	free(fused[IN_CAL_B]);
 }

@@ -123,7 +123,7 @@ static size_t place_free(const struct leaders *l)
 	return best;
 }
 
-static size_t nearest(const struct leaders *l, const int16_t *x)
+size_t leaders_nearest(const struct leaders *l, const int16_t *x)
 {
 	size_t best = SIZE_MAX;
 	double least = l->radius, length = length_of(x, l->d);
@@ -139,31 +139,25 @@ static size_t nearest(const struct leaders *l, const int16_t *x)
 	return best;
 }
 
-size_t leaders_put(struct leaders *l, const float *x, bool *ret_new)
+size_t leaders_put(struct leaders *l, const int16_t *x, bool *ret_new)
 {
-	int16_t *rounded = mem_alloc(l->d * sizeof *rounded);
-	size_t at = SIZE_MAX;
+	size_t at = leaders_nearest(l, x);
+	struct leader *g;
 
-	if (leader_rounded(x, l->d, rounded)) {
-		struct leader *g;
-
-		at = nearest(l, rounded);
-		if (ret_new)
-			*ret_new = at == SIZE_MAX;
-		if (at == SIZE_MAX) {
-			at = place_free(l);
-			free(l->at[at].sum);
-			l->at[at] = (struct leader){.first = l->put, .sum = mem_zero(l->d, sizeof(int32_t))};
-		}
-		g = &l->at[at];
-		for (size_t j = 0; j < l->d && g->n < LEADER_MOST_SUMMED; j++)
-			g->sum[j] += rounded[j];
-		if (g->n < LEADER_MOST_SUMMED)
-			leader_settle(g, l->d);
-		g->n++;
-		l->put++;
+	if (ret_new)
+		*ret_new = at == SIZE_MAX;
+	if (at == SIZE_MAX) {
+		at = place_free(l);
+		free(l->at[at].sum);
+		l->at[at] = (struct leader){.first = l->put, .sum = mem_zero(l->d, sizeof(int32_t))};
 	}
-	free(rounded);
+	g = &l->at[at];
+	for (size_t j = 0; j < l->d && g->n < LEADER_MOST_SUMMED; j++)
+		g->sum[j] += x[j];
+	if (g->n < LEADER_MOST_SUMMED)
+		leader_settle(g, l->d);
+	g->n++;
+	l->put++;
 	return at;
 }
 

@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 #define LEADERS_MOST 64 /* groups; more find little more (tests/shared/kinds.py), and each costs a product for every vector */
-#define LEADER_ONE 4096 /* what length 1 becomes */
+/* What length 1 becomes: a chord is off by less than 0.01 at 768 dimensions, and most numbers are one byte when packed. */
+#define LEADER_ONE 1024
 /* A group's mean is settled after so many, and stays. */
 #define LEADER_MOST_SUMMED (1 << 18)
 
@@ -37,9 +38,11 @@ bool leader_rounded(const float *x, size_t d, int16_t *to);
 
 struct leaders *leaders_open(size_t d, double radius, size_t most);
 void leaders_close(struct leaders *l); /* accepts NULL */
-/* The group that x joins or begins, SIZE_MAX when it has no direction. Where all places are taken, a new one takes that of the
+/* The group that x (rounded) joins or begins. Where all places are taken, a new one takes that of the
  * group with the fewest vectors for its age. *ret_new (may be NULL): it begins here, whatever stood in that place is gone. */
-size_t leaders_put(struct leaders *l, const float *x, bool *ret_new);
+size_t leaders_put(struct leaders *l, const int16_t *x, bool *ret_new);
+/* The group that x would join; SIZE_MAX: none. */
+size_t leaders_nearest(const struct leaders *l, const int16_t *x);
 /* Chord from a rounded vector to the mean direction of a group; 2 where that has none. */
 double leaders_distance(const struct leaders *l, size_t group, const int16_t *x);
 /* Root mean square chord of a group's vectors from one another's mean direction: 0 for copies of one. */

@@ -114,6 +114,23 @@ static inline void measures_fill(struct reference *r)
 	r->width = 12;
 }
 
+static inline void odd_fill(struct reference *r)
+{
+	r->rows = mem_zero(2, sizeof *r->rows);
+	r->n_rows = 2;
+	r->rows[0] = (struct reference_row){3, mem_copy_text("a3"), mem_copy_text("yes")};
+	r->rows[1] = (struct reference_row){70, mem_copy_text(""), mem_copy_text("")};
+	table_fill(&r->odd.logits, 300, 256, 7);
+	table_fill(&r->odd.space, 100, 256, 8);
+	r->odd.near_ = 0.01;
+	r->odd.radius = 0.75;
+	r->odd.n_held = 600;
+	r->odd.n_group = 2;
+	r->odd.classes = mem_zero(2, sizeof *r->odd.classes);
+	r->odd.n_classes = 2;
+	r->odd.classes[1] = 77;
+}
+
 static inline struct reference *sample(void)
 {
 	struct reference *r = reference_new();
@@ -147,6 +164,7 @@ static inline struct reference *sample(void)
 	r->flag_rate = 0.01;
 	r->window_us = 300000000;
 	measures_fill(r);
+	odd_fill(r);
 	r->windows = mem_zero(2, sizeof *r->windows);
 	r->n_windows = 2;
 	window_fill(&r->windows[0], -600000000, r->width);

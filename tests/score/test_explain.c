@@ -146,7 +146,7 @@ static void cells_that_do_not_fit(void **state)
 	explain_row(scorer, x, b, 0, &e);
 	assert_int_equal(e.n_faults, 1);
 	assert_string_equal(e.faults[0].name, age->name);
-	assert_non_null(strstr(e.faults[0].what, "1e+06, never above "));
+	assert_non_null(strstr(e.faults[0].what, "1000000, never above "));
 	explanation_words(&e, &text);
 	assert_non_null(strstr(buf_cstr(&text), e.faults[0].what));
 	buf_clear(&text);

@@ -28,6 +28,13 @@ static void made(int g, uint64_t row, float spread, float *x)
 		x[g] += 5;
 }
 
+static size_t put(struct leaders *l, const float *x, bool *ret_new)
+{
+	int16_t rounded[D];
+
+	return leader_rounded(x, D, rounded) ? leaders_put(l, rounded, ret_new) : SIZE_MAX;
+}
+
 static void groups_are_found(void **state)
 {
 	struct leaders *l = leaders_open(D, .5, LEADERS_MOST);
@@ -40,7 +47,7 @@ static void groups_are_found(void **state)
 		size_t at;
 
 		made((int)(row % 4), row, 1, x);
-		at = leaders_put(l, x, &new);
+		at = put(l, x, &new);
 		assert_true(new == (row < 4));
 		if (row < 4)
 			place[row] = at;
@@ -66,7 +73,7 @@ static void scatter_stays_scattered(void **state)
 	(void)state;
 	for (uint64_t row = 0; row < 2000; row++) {
 		made(-1, row, 1, x);
-		assert_true(leaders_put(l, x, NULL) < LEADERS_MOST);
+		assert_true(put(l, x, NULL) < LEADERS_MOST);
 	}
 	assert_true(leaders_largest(l) <= 3);
 	leaders_close(l);
@@ -82,20 +89,20 @@ static void places_are_given_up(void **state)
 
 	(void)state;
 	made(0, 0, 0, x);
-	first = leaders_put(l, x, &new);
+	first = put(l, x, &new);
 	l->at[first].kept = true;
 	made(1, 0, 0, x);
-	second = leaders_put(l, x, &new);
+	second = put(l, x, &new);
 	for (int i = 0; i < 4; i++)
-		leaders_put(l, x, &new);
+		put(l, x, &new);
 	for (int g = 2; g < 12; g++) {
 		made(g, 0, 0, x);
-		at = leaders_put(l, x, &new);
+		at = put(l, x, &new);
 		assert_true(new && at != first);
 		assert_true(g > 5 || at != second); /* five in few: not yet the least */
 	}
 	made(0, 1, 0, x);
-	assert_true(leaders_put(l, x, &new) == first && !new);
+	assert_true(put(l, x, &new) == first && !new);
 	leaders_close(l);
 }
 
@@ -105,13 +112,13 @@ static void nothing_has_no_direction(void **state)
 	float x[D] = {0};
 
 	(void)state;
-	assert_true(leaders_put(l, x, NULL) == SIZE_MAX);
+	assert_true(put(l, x, NULL) == SIZE_MAX);
 	x[3] = NAN;
-	assert_true(leaders_put(l, x, NULL) == SIZE_MAX);
+	assert_true(put(l, x, NULL) == SIZE_MAX);
 	x[3] = INFINITY;
-	assert_true(leaders_put(l, x, NULL) == SIZE_MAX);
+	assert_true(put(l, x, NULL) == SIZE_MAX);
 	x[3] = 3e38f; /* squares overflow a float, not a double */
-	assert_true(leaders_put(l, x, NULL) == 0);
+	assert_true(put(l, x, NULL) == 0);
 	assert_true(leaders_spread(l, 0) < 1e-3);
 	leaders_close(l);
 }
