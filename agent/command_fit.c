@@ -6,6 +6,7 @@
 #include "labels.h"
 #include "logs.h"
 #include "pipeline.h"
+#include "reference_place.h"
 #include "streams.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -35,6 +36,7 @@ struct fitting {
 	const struct model_config *settings;
 	struct fit_options options;
 	struct fit *work;
+	struct reference *like;      /* of another version of the model; NULL: there is none */
 	enum fit_part part;
 	char *first_version;         /* of the first record of the model: the one that is fitted unless --version says else */
 	char *others[VERSIONS];      /* further versions met, and left out */
@@ -56,6 +58,23 @@ static void other_version(struct fitting *f, const struct batch *b)
 		f->others[f->n_others++] = mem_copy_text(b->version);
 }
 
+/* Of the model's other versions, the reference that saw the newest records. */
+static void like_find(void *context, const char *path)
+{
+	struct fitting *f = context;
+	struct reference *r;
+	struct error e;
+
+	if (reference_read(path, &r, &e))
+		return;
+	if (!strcmp(r->model, f->model) && strcmp(r->version, f->first_version) && (!f->like || r->last_us > f->like->last_us)) {
+		reference_close(f->like);
+		f->like = r;
+	} else {
+		reference_close(r);
+	}
+}
+
 static void on_batch(void *context, const struct batch *b)
 {
 	struct fitting *f = context;
@@ -65,6 +84,8 @@ static void on_batch(void *context, const struct batch *b)
 	if (!strcmp(b->model, f->model) && !f->first_version) {
 		f->first_version = mem_copy_text(f->version ? f->version : b->version);
 		f->options.version = f->first_version;
+		reference_each(f->settings, f->house.config->state, like_find, f);
+		f->options.like = f->like;
 		f->work = fit_open(&f->options, f->house.plugins);
 	}
 	if (!f->first_version || strcmp(b->model, f->model) || strcmp(b->version, f->first_version)) {
@@ -253,6 +274,7 @@ static int fitting_run(struct fitting *f)
 	detectors_free((struct fit_detector *)f->options.detectors, f->options.n_detectors);
 	for (size_t i = 0; i < f->n_others; i++)
 		free(f->others[i]);
+	reference_close(f->like);
 	free(f->first_version);
 	free(all.at);
 	return !status ? 0 : status == -ENOENT ? EX_NOINPUT : EX_DATAERR;

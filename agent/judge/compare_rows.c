@@ -98,10 +98,10 @@ static void bins_named(struct row *r, const struct measure *m)
 		r->words[b] = r->words[b] ? r->words[b] : mem_copy_text("other");
 }
 
+/* Beyond a reference's own least and most is another thing in each: it goes into the first and the last bin. */
 static bool same_edges(const struct measure *a, const struct measure *b)
 {
-	return a->n == b->n && a->n_edges == b->n_edges && a->below == b->below && a->above == b->above && a->missing == b->missing &&
-		a->mistyped == b->mistyped && a->least == b->least && a->most == b->most &&
+	return a->n_words == 0 && b->n_words == 0 && a->n_edges == b->n_edges &&
 		(a->n_edges == 0 || !memcmp(a->edges, b->edges, a->n_edges * sizeof *a->edges));
 }
 
@@ -216,17 +216,26 @@ static bool category_row(const struct measure *a, const struct measure *b, doubl
 	return words_row(a, b, SIDE_TRAFFIC, true, tolerance, ret);
 }
 
+/* The plain bins, and one each for what is missing and what is of another type. */
 static bool edges_row(const struct measure *a, const struct measure *b, enum comparison_side side, double tolerance, struct row *ret)
 {
 	const struct measure *both[2] = {a, b};
+	size_t plain = a->n_edges + 1;
 
 	if (!same_edges(a, b))
 		return false;
-	*ret = row_open(a->name, side, WIDER * tolerance, a->kappa, a->n);
+	*ret = row_open(a->name, side, WIDER * tolerance, a->kappa, plain + 2);
 	for (int g = 0; g < 2; g++) {
-		map_open(ret, g, both[g]);
-		for (size_t i = 0; i < a->n; i++)
+		const struct measure *m = both[g];
+		const size_t special[] = {m->below, m->above, m->missing, m->mistyped};
+		const size_t to[] = {0, plain - 1, plain, plain + 1};
+
+		map_open(ret, g, m);
+		for (size_t i = 0; i < plain; i++)
 			ret->map[g][i] = (int32_t)i;
+		for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+			if (special[i] != MEASURE_NO_BIN)
+				ret->map[g][special[i]] = (int32_t)to[i];
 	}
 	usual_set(ret, a);
 	bins_named(ret, a);

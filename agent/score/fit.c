@@ -128,6 +128,8 @@ static int reference_make(struct fit *f, struct error *e)
 	if (code < 0)
 		return code;
 	fit_measures(f);
+	if (f->o.like)
+		fit_note(f, "bins are those of version %s where both count the same, so that the two versions can be compared", f->o.like->version);
 	fit_performance(f);
 	fit_truth(f);
 	fit_slices(f);

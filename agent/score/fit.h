@@ -57,6 +57,8 @@ struct fit_options {
 	size_t bins;       /* of a numeric measure: 16 */
 	size_t words;      /* of a categorical measure: 40 */
 	size_t knots;      /* of a score table: 4096 */
+	const struct reference *like; /* of another version: where both have a measure its edges are taken, so that the two
+				       * versions' windows can be compared; NULL: none */
 	double accuracy;   /* of the model, as told; 0: not told, and labels know better */
 	/* The label of a record, false: none. NULL: there are no labels. */
 	bool (*label)(void *context, const char *id, size_t n, struct fit_label *ret);

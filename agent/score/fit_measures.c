@@ -163,14 +163,30 @@ static void moments_set(struct measure *m, const double *x, size_t n)
 	m->scale = s > DBL_MIN && s > 1e-12 * unit ? s : unit;
 }
 
+/* The same thing counted in another version's reference, if it has edges. */
+static const struct measure *measure_like(const struct fit *f, const struct measure *m)
+{
+	for (size_t i = 0; f->o.like && i < f->o.like->n_measures; i++) {
+		const struct measure *other = &f->o.like->measures[i];
+
+		if (other->kind == m->kind && other->n_edges > 0 && strcmp(other->name, m->name) == 0)
+			return other;
+	}
+	return NULL;
+}
+
 static void quantiles_set(const struct fit *f, struct measure *m, const struct numbers *x)
 {
 	double edges[3 * MOST_BINS];
 	const double *from = x->n_calibrate > 0 ? x->calibrate : x->all;
 	size_t n = x->n_calibrate > 0 ? x->n_calibrate : x->n_all;
+	const struct measure *like = measure_like(f, m);
 
-	edges_set(m, edges,
-		quantile_edges(from, n, f->o.bins < MOST_BINS ? f->o.bins : MOST_BINS, edges));
+	if (like)
+		edges_set(m, like->edges, like->n_edges);
+	else
+		edges_set(m, edges,
+			quantile_edges(from, n, f->o.bins < MOST_BINS ? f->o.bins : MOST_BINS, edges));
 	moments_set(m, from, n);
 	m->least = x->all[0];
 	m->most = x->all[x->n_all - 1];

@@ -1,9 +1,11 @@
 """Versions of one model: a new one is watched by the features of the old one from its first record on."""
 import json
 import random
+import sqlite3
 import time
 from datetime import datetime, timedelta, timezone
 
+import msgpack
 import pytest
 
 from oodd import Home, sample, spaced, wait_for
@@ -111,6 +113,12 @@ def test_its_state_survives_a_restart(home, events):
         agent.terminate()
         assert agent.wait(20) == 0
     assert closed() == want
+    told = compares(events)
+    with sqlite3.connect(home.path / "state" / "oodd.db") as db:
+        kept = dict(db.execute("SELECT key, bytes FROM state WHERE kind = 'compare'"))
+    assert list(kept) == ["credit\n1.0\n2.0"]
+    so_far = msgpack.unpackb(kept["credit\n1.0\n2.0"])["so_far"]
+    assert so_far[:3] == [told[-1]["windows"], told[-1]["n_stable"], told[-1]["n_canary"]]
 
 
 def compares(events, canary="2.0"):
@@ -227,3 +235,19 @@ def test_a_model_swapped_under_its_version_is_said(router):
     for s in router.events(router.path / "worse.jsonl"):
         if s["event"] == "signal":
             assert not [f for f in s["findings"] if f["name"] == "last layer" and (f["moved"] or f["after"] > .01)]
+
+
+def test_a_reference_takes_over_the_bins_of_the_version_before(home):
+    "So that two versions with references of their own have more in common than p-values and classes."
+    (home.path / "reference2.jsonl").write_bytes(b"".join(lines(records(7200, 7, 0, "2.0"))))
+    at = home.path / "intent@2.0.ref"
+    try:
+        said = home.run("fit", "--model", MODEL, "--output", at, home.path / "reference2.jsonl").stdout
+        assert "bins are those of version 1.0" in said
+        told = compares(home.events(home.path / "live.jsonl"))
+        sides = {r["name"]: r["side"] for r in told[0]["rows"]}
+        assert sides == {"odd": "more is worse", "class": "difference", "confidence": "more is worse", "age": "traffic", "job": "traffic"}
+        assert "roll back" not in {c["verdict"] for c in told}
+        assert not [r for r in told[-1]["rows"] if r["worse"] or r["differs"]], told[-1]
+    finally:
+        at.unlink()
