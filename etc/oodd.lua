@@ -41,6 +41,9 @@ model "*" {
 	false_alarms = "1 per 30d",              -- the budget; thresholds follow from it
 	flag = 0.01,                             -- flag the oddest 1 % of normal traffic, record by record
 	-- strict = true,                        -- at most that, whichever records calibrated: fewer flags
+	-- slices = { "region", "tenant" },     -- tags by whose values records are told apart (the commonest 16 of each): where a shift sits,
+	--                                      -- which slices differ from the rest. Learned by oodd fit: it wants fitting again
+	-- slice_period = "1d",                 -- slices are compared over so long
 	-- metrics = {                           -- limits of output metrics, whatever the reference held; a new threshold wants oodd fit again
 	--   toxicity = { above = 0.5, at_most = 0.02 },   -- share of the records
 	--   groundedness = { mean_at_least = 0.7 },
