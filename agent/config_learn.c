@@ -9,7 +9,7 @@
 
 static const struct key learn_keys[] = {
 	{"records", KEY_INTEGER, KEY_AT(struct learn_config, records), .standard = "5000", .least = 200, .most = 4e6,
-		.help = "at least so many records .."},
+		.help = "at least so many records met .."},
 	{"span", KEY_DURATION, KEY_AT(struct learn_config, span_us), .standard = "7d", .least = 0, .most = 366 * 86400,
 		.help = ".. and at least so long, in event time, before a reference is made"},
 	{"spool", KEY_SIZE, KEY_AT(struct learn_config, spool_bytes), .standard = "512MiB", .least = 1 << 16, .most = 1e12,

@@ -137,8 +137,8 @@ void event_learning(struct buf *to, const struct learning_note *n)
 	put_text(to, "version", n->version);
 	put_text(to, "state", learning_words[n->state]);
 	put_bool(to, "relearn", n->relearn);
-	put_whole(to, "seen", n->seen);
-	put_whole(to, "records", n->kept);
+	put_whole(to, "records", n->seen);
+	put_whole(to, "kept", n->kept);
 	put_whole(to, "bytes", n->bytes);
 	put_time(to, "first", n->first_us);
 	put_time(to, "newest", n->newest_us);
@@ -273,7 +273,7 @@ void text_learning(struct buf *to, const struct learning_note *n)
 
 	buf_format(to, "%s LEARNING %s%s%s: %s%s, %lld of %lld records, %s of %s, %zu classes, %zu fields%s%s\n",
 		n->ts_us == TIME_NONE ? "-" : time_format(n->ts_us, at, sizeof at), n->model, *n->version ? " " : "", n->version,
-		learning_words[n->state], n->relearn ? " (anew)" : "", (long long)n->kept, (long long)n->wanted,
+		learning_words[n->state], n->relearn ? " (anew)" : "", (long long)n->seen, (long long)n->wanted,
 		duration_format(n->first_us == TIME_NONE ? 0 : n->newest_us - n->first_us, span, sizeof span),
 		duration_format(n->wanted_us, wanted, sizeof wanted), n->n_classes, n->n_fields, n->why ? ": " : "", n->why ? n->why : "");
 }

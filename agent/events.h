@@ -26,7 +26,7 @@ void event_window(struct buf *to, const char *model, const char *version, const 
  *  "before","after","severity","change"}],"schema":[...],"odd","kinds","groups","examples"}: see events_schema.h, events_samples.h. */
 void event_signal(struct buf *to, const struct signal *s);
 /* {"event":"learning","ts","model","version","state":"begun"|"collecting"|"fitting"|"failed"|"active"|"postponed"|"resumed","relearn",
- *  "seen","records","bytes","first","newest","wanted_records","wanted_span_s","eta_s","classes","fields","logits","embedding","why"} */
+ *  "records","kept","bytes","first","newest","wanted_records","wanted_span_s","eta_s","classes","fields","logits","embedding","why"} */
 void event_learning(struct buf *to, const struct learning_note *n);
 /* {"event":"compare","ts","model","stable","canary","start","end","windows","n_stable","n_canary","verdict":"hold"|"promote"|
  *  "roll back","fresh","reason","alpha","log_needed","rows":[{"name","side","what","stable","canary","difference","low","high",

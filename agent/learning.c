@@ -212,9 +212,9 @@ static int64_t eta_of(const struct learner *l)
 	const struct learner_known *k = &l->known;
 	int64_t span = span_of(k), rest = at_least(l->config->learn.span_us - span, 0);
 
-	if (k->kept < 2 || span <= 0)
+	if (k->seen < 2 || span <= 0)
 		return TIME_NONE;
-	return at_least(rest, (int64_t)((double)at_least(l->wanted - k->kept, 0) * (double)span / (double)k->kept));
+	return at_least(rest, (int64_t)((double)at_least(l->wanted - k->seen, 0) * (double)span / (double)k->seen));
 }
 
 void learning_note(struct learning *t, const struct learner *l, enum learning_state state, const char *why)
@@ -268,7 +268,7 @@ static int64_t slot_quota(const struct learn_config *c, int64_t window_us)
 static void slot_turn(struct learner_known *k, int64_t slot, int64_t quota)
 {
 	k->thin = 0;
-	while (k->thin < THINNEST && (k->slot_seen >> k->thin) > quota / 2)
+	while (k->thin < THINNEST && (k->slot_seen >> k->thin) > quota - quota / 4)
 		k->thin++;
 	k->slot = slot;
 	k->slot_seen = k->slot_kept = k->steps = 0;
@@ -294,21 +294,20 @@ static bool picked(struct learner *l, const char *at, size_t n)
 	return true;
 }
 
-/* Enough? A full spool is enough too: nothing more can be kept. */
+/* Enough? Those count that were met, also where the spool had no room for each. A full spool is enough too: nothing more can be
+ * kept. */
 static bool enough(const struct learner *l)
 {
 	const struct learner_known *k = &l->known;
 	const struct learn_config *c = &l->config->learn;
 
-	if (k->bytes >= c->spool_bytes)
-		return k->kept >= LEARNING_LEAST;
-	return k->kept >= l->wanted && span_of(k) >= c->span_us;
+	return k->kept >= LEARNING_LEAST && (k->bytes >= c->spool_bytes || (k->seen >= l->wanted && span_of(k) >= c->span_us));
 }
 
 static void tell_progress(struct learning *t, struct learner *l)
 {
 	struct learner_known *k = &l->known;
-	int64_t wanted_us = l->config->learn.span_us, tenths = 10 * k->kept / l->wanted;
+	int64_t wanted_us = l->config->learn.span_us, tenths = 10 * k->seen / l->wanted;
 	int64_t by_span = wanted_us ? (int64_t)(10. * (double)span_of(k) / (double)wanted_us) : 10;
 
 	tenths = by_span < tenths ? by_span : tenths;
@@ -388,7 +387,6 @@ static void row_take(struct learning *t, struct learner *l, size_t source, const
 	k->kept++;
 	k->bytes += b->length[row];
 	row_put(t, source, at, b->length[row]);
-	tell_progress(t, l);
 }
 
 static void rows_count(const struct batch *b, size_t from, size_t to, struct tally *tally)
@@ -414,6 +412,7 @@ size_t learning_rows(struct learning *t, struct learner *l, size_t source, const
 	} else {
 		while (i < b->n && !l->ready) {
 			row_take(t, l, source, at + (b->offset[i] - offset), b, i);
+			tell_progress(t, l);
 			l->ready = enough(l);
 			i++;
 		}
@@ -445,7 +444,7 @@ void learning_failed(struct learning *t, struct learner *l, const char *why)
 	l->ready = l->fitting = false;
 	l->moved = true;
 	l->tries++;
-	l->wanted = at_least(l->wanted, l->known.kept + l->known.kept / 2);
+	l->wanted = at_least(l->wanted, l->known.seen + l->known.seen / 2);
 	l->full = l->known.bytes >= l->config->learn.spool_bytes;
 	learning_note(t, l, LEARNING_FAILED, why);
 }

@@ -2,7 +2,7 @@
  * Streams that are being learned: what is known of each so far, its records put aside (input/spool.h), and whether there are
  * enough of them to make a reference. Making it is others' business (learn_fit.h, pipeline_learn.c).
  *
- * A stream has enough when `records` of its records are kept AND they span `span` of event time: five thousand records of one minute
+ * A stream has enough when `records` of its records were met AND they span `span` of event time: five thousand records of one minute
  * say nothing of how an hour differs from the next, and a week of ten records has no bins. Where traffic is heavier than fits into
  * `spool`, it is thinned, by a hash of each record, so that every window's length of time has its even share: windows of
  * thinned records vary just as the judge's null (Dirichlet-multinomial) says they do.
@@ -44,7 +44,7 @@ struct learning_note {
 	int64_t ts_us;               /* event time of the newest record, TIME_NONE */
 	int64_t seen, kept, bytes;   /* records met, put aside; bytes put aside */
 	int64_t first_us, newest_us; /* TIME_NONE while no time is believed */
-	int64_t wanted, wanted_us;   /* records and span */
+	int64_t wanted, wanted_us;   /* records met, and their span */
 	int64_t eta_us;              /* event time still to come at this rate, TIME_NONE when not known */
 	size_t n_classes, n_fields, n_logits, n_embedding; /* met so far */
 	const char *why;             /* of a failure, of a postponement; NULL */
@@ -72,7 +72,7 @@ struct learner {
 	struct learner_known known;
 	struct hashes classes, fields;
 	int64_t n_logits, n_embedding;
-	int64_t wanted;              /* records; more after a failure */
+	int64_t wanted;              /* records met; more after a failure */
 	int64_t tries;
 	bool ready;                  /* enough: nothing more is kept until the fit has ended */
 	bool fitting;                /* somebody has begun to make the reference; not kept over a restart */

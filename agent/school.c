@@ -90,7 +90,7 @@ void school_note(void *context, const struct learning_note *n)
 	(void)context;
 	log_line(n->state == LEARNING_FAILED || n->state == LEARNING_ACTIVE ? LOG_WARNING_ : LOG_INFO_, "learning", texts[n->state],
 		"model", log_s(n->model), "version", log_s(n->version), "relearn", n->relearn ? "true" : "false",
-		"records", log_n(n->kept), "of", log_n(n->wanted), "seen", log_n(n->seen), "bytes", log_n(n->bytes),
+		"records", log_n(n->seen), "of", log_n(n->wanted), "kept", log_n(n->kept), "bytes", log_n(n->bytes),
 		"span", log_s(duration_format(n->first_us == TIME_NONE ? 0 : n->newest_us - n->first_us, span, sizeof span)),
 		"of_span", log_s(duration_format(n->wanted_us, wanted, sizeof wanted)), "classes", log_n((long long)n->n_classes),
 		"fields", log_n((long long)n->n_fields), "logits", log_n((long long)n->n_logits), "embedding", log_n((long long)n->n_embedding),

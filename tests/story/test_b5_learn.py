@@ -67,7 +67,7 @@ def test_it_learns_becomes_active_and_alerts(tmp_path):
         wait_for(lambda: {("Learned", "firing"), ("Learned", "resolved"), ("Shifted", "firing")} <= names(), 30)
     assert not spools(home)
     said = text(home)
-    assert re.search(r"learning: collecting .*records=\d+ of=1800 .*classes=\d+ fields=5 logits=150 embedding=128 eta=", said)
+    assert re.search(r"learning: collecting .*records=\d+ of=1800 .*kept=.*classes=\d+ fields=5 logits=150 embedding=128 eta=", said)
     read, scored, learning = (int(re.search(rf" {word} +(\d+) records", said)[1]) for word in ("read", "scored", "learning"))
     assert (read, scored + learning) == (4000, 4000) and learning >= 1800 and scored >= 1600 and "UNACCOUNTED" not in said
     # What it made is a reference like any other, and says where it came from.
