@@ -5,6 +5,7 @@
 
 #include "command_selftest.h"
 #include "offline.h"
+#include "truth.h"
 #include "rate.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -221,6 +222,35 @@ static void json_head(const char *model, const char *version, const struct rate_
 	buf_text(to, "},");
 }
 
+/* The same of labels, which have a reference and a part of the budget of their own. */
+static void labels_text(const struct reference *truth, const struct trial *trials, const struct rate_budget *budget, struct buf *to)
+{
+	buf_format(to, "labels: %zu windows of them; a quarter of the budget, kept as 1 in %.0f windows\n", truth->n_windows, exp(budget->log_budget));
+	for (size_t i = 0; i < TRIALS; i++)
+		if (trials[i].replays)
+			text_trial(&trials[i], budget, to);
+}
+
+static void trials_json(const struct trial *trials, const struct rate_budget *budget, struct buf *to)
+{
+	buf_text(to, "\"trials\":[");
+	for (size_t i = 0, put = 0; i < TRIALS; i++)
+		if (trials[i].replays) {
+			buf_text(to, put++ ? "," : "");
+			json_trial(&trials[i], budget, to);
+		}
+	buf_text(to, "]");
+}
+
+static void labels_json(const struct reference *truth, const struct trial *trials, const struct rate_budget *budget, struct buf *to)
+{
+	buf_format(to, ",\"labels\":{\"null_windows\":%zu,\"log_windows\":", truth->n_windows);
+	buf_json_number(to, budget->log_budget);
+	buf_text(to, ",");
+	trials_json(trials, budget, to);
+	buf_text(to, "}");
+}
+
 static void reference_json(const struct reference *r, const struct trial *trials, const struct rate_budget *budget, struct buf *to)
 {
 	struct rate_share flags;
@@ -230,13 +260,8 @@ static void reference_json(const struct reference *r, const struct trial *trials
 	buf_format(to, "\"null_windows\":%zu,\"other_windows\":%zu,\"measures\":%zu,", r->n_windows, r->n_others, r->n_measures);
 	json_flags(&flags, r->flag_rate, to);
 	json_detectors(r, to);
-	buf_text(to, ",\"trials\":[");
-	for (size_t i = 0, put = 0; i < TRIALS; i++)
-		if (trials[i].replays) {
-			buf_text(to, put++ ? "," : "");
-			json_trial(&trials[i], budget, to);
-		}
-	buf_text(to, "]}\n");
+	buf_text(to, ",");
+	trials_json(trials, budget, to);
 }
 
 static const struct trial *first_run(const struct trial *trials)
@@ -244,6 +269,21 @@ static const struct trial *first_run(const struct trial *trials)
 	while (!trials->replays)
 		trials++;
 	return trials;
+}
+
+static void labels_test(struct selftest *t, const struct reference *r, const struct judge_options *options, const struct model_config *m)
+{
+	const struct reference *truth = r->performance.truth;
+	struct judge_options part = truth_takes(options);
+	struct trial trials[TRIALS];
+	struct rate_budget budget;
+
+	if (!truth)
+		return;
+	trials_run(truth, &part, t->only, (size_t)t->windows, (size_t)t->replays, t->offline.threads, trials);
+	budget = budget_of(m, first_run(trials)->last.log_budget);
+	budget.false_alarms *= TRUTH_BUDGET;
+	(t->offline.json ? labels_json : labels_text)(truth, trials, &budget, &t->offline.out);
 }
 
 static int reference_test(struct selftest *t, const struct plugins *plugins, const struct model_config *m)
@@ -263,6 +303,9 @@ static int reference_test(struct selftest *t, const struct plugins *plugins, con
 	trials_run(r, &options, t->only, (size_t)t->windows, (size_t)t->replays, t->offline.threads, trials);
 	budget = budget_of(m, first_run(trials)->last.log_budget);
 	(t->offline.json ? reference_json : reference_text)(r, trials, &budget, &t->offline.out);
+	labels_test(t, r, &options, m);
+	if (t->offline.json)
+		buf_text(&t->offline.out, "}\n");
 	offline_flush(&t->offline, true);
 	reference_close(r);
 	t->n_tested++;

@@ -30,6 +30,15 @@ struct judge_options truth_leaves(const struct reference *r, const struct judge_
 	return left;
 }
 
+struct judge_options truth_takes(const struct judge_options *o)
+{
+	struct judge_options part = *o;
+
+	part.false_alarms *= TRUTH_BUDGET;
+	part.least_budget /= TRUTH_BUDGET;
+	return part;
+}
+
 static int by_hash(const void *a, const void *b)
 {
 	uint64_t x = ((const struct class_hash *)a)->hash, y = ((const struct class_hash *)b)->hash;
@@ -50,13 +59,11 @@ static void classes_learn(struct truth_book *t)
 struct truth_book *truth_open(const struct reference *r, const struct truth_options *options)
 {
 	struct truth_book *t = mem_zero(1, sizeof *t);
-	struct judge_options o = options->judge;
+	struct judge_options o = truth_takes(&options->judge);
 
 	t->r = r;
 	t->o = *options;
 	t->closed_us = TIME_NONE;
-	o.false_alarms *= TRUTH_BUDGET;
-	o.least_budget /= TRUTH_BUDGET;
 	if (judged(r))
 		t->judge = judge_open(r->performance.truth, &o);
 	classes_learn(t);

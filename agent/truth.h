@@ -34,7 +34,9 @@ struct truth_book;
 /* r is borrowed until truth_close. */
 struct truth_book *truth_open(const struct reference *r, const struct truth_options *options);
 void truth_close(struct truth_book *t); /* accepts NULL */
-/* What is left of the budget for everything else: `o` is the stream's. Nothing is taken where labels cannot be judged. */
+/* The labels' part of the budget, `o` being the stream's; and what is left for everything else. Nothing is taken where labels cannot be
+ * judged. */
+struct judge_options truth_takes(const struct judge_options *o);
 struct judge_options truth_leaves(const struct reference *r, const struct judge_options *o);
 
 /* Another reference of the same stream takes over: predictions that wait go with it, `from` is as new. What labels counted in open
