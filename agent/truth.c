@@ -102,9 +102,6 @@ void truth_close(struct truth_book *t)
 
 static void number_add(uint64_t **at, size_t *n, size_t *room, uint64_t number)
 {
-	for (size_t i = *n; i > 0; i--)
-		if ((*at)[i - 1] == number)
-			return;
 	if (*n == *room) {
 		*room = *room ? 2 * *room : 16;
 		*at = mem_grow(*at, *room, sizeof **at);
@@ -114,8 +111,13 @@ static void number_add(uint64_t **at, size_t *n, size_t *room, uint64_t number)
 
 static void changed(struct truth_book *t, uint64_t number)
 {
+	uint64_t segment = number / TRUTH_SEGMENT;
+
 	t->moved = true;
-	number_add(&t->stale, &t->n_stale, &t->stale_room, number / TRUTH_SEGMENT);
+	for (size_t i = t->n_stale; i > 0; i--) /* the last ones, nearly always */
+		if (t->stale[i - 1] == segment)
+			return;
+	number_add(&t->stale, &t->n_stale, &t->stale_room, segment);
 }
 
 static uint32_t *head_of(struct truth_book *t, uint64_t id)
