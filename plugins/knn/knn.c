@@ -7,6 +7,9 @@
  * bank are a matrix product. Blocks of the bank that stay in the cache are multiplied with blocks of rows, and only products
  * above a row's floor, its candidate that is worst so far, are looked at. Very near ones (duplicates) are measured again
  * directly, since 2 - 2 x.b has no digits left there.
+ *
+ * Where the processor multiplies bytes, products are made of these first, and the true ones only of those that bytes cannot tell
+ * from the k nearest: the same bits, in a third of the time.
  */
 #include "oodd/detector.h"
 
@@ -18,6 +21,7 @@
 #include <string.h>
 
 #include "algebra/bytes.h"
+#include "algebra/coarse.h"
 #include "algebra/product.h"
 #include "algebra/rows.h"
 #include "algebra/top.h"
@@ -27,13 +31,21 @@
 #define BLOCK_BYTES (256 * 1024) /* of the bank: half of a small second-level cache */
 #define MOST_COLUMNS 512
 #define SPARE 8                  /* candidates beyond k: rounding may swap neighbours that are equally far */
+#define ASKED 32                 /* bytes_pay: so many rows of the bank ... */
+#define MOST_BLURRED 32          /* ... may be like one in so many others, each of which costs as much as so many */
+#define LEAST_GLANCES 64
+#define GLANCES_EACH 32
+#define MOST_GLANCES_K 64
 #define NEAR 0.96875f            /* inner products above are measured again: a distance below 1/4 */
 
 struct state {
 	size_t d, n, k, candidates;
 	size_t columns;  /* of the bank in one block: a multiple of the panel */
 	int64_t *row;    /* of the fit data, for each of the bank */
-	struct product_f32 *bank;
+	struct product_f32 *bank; /* NULL where the processor multiplies bytes: then these two */
+	struct coarse *coarse;
+	float *plain;
+	size_t glances;  /* room for those of the bank that bytes cannot tell from a row's nearest, before all have been looked at */
 	const struct rows *rows;
 };
 
@@ -138,16 +150,69 @@ static void knn_close(void *state)
 	if (!s)
 		return;
 	product_f32_close(s->bank);
+	coarse_close(s->coarse);
+	free(s->plain);
 	free(s->row);
 	free(s);
 }
 
 static void blocks_plan(struct state *s)
 {
-	size_t panel = product_f32_panel(s->bank), columns = BLOCK_BYTES / sizeof(float) / s->d;
+	size_t panel = s->coarse ? COARSE_PANEL : product_f32_panel(s->bank);
+	size_t columns = BLOCK_BYTES / (s->coarse ? 1 : sizeof(float)) / s->d;
 
 	columns = columns > MOST_COLUMNS ? MOST_COLUMNS : columns;
 	s->columns = columns < panel ? panel : columns / panel * panel;
+}
+
+/* Memory to ask of a row of the bank. */
+struct asking {
+	float *near;    /* n, rounded up */
+	unsigned *some; /* as many */
+	float *value;   /* k + 1, and as many indices */
+	int8_t *bytes;
+};
+
+/* How many of the bank bytes cannot tell from a row's k nearest. */
+static size_t row_blurred(const struct state *s, const float *x, const struct asking *a)
+{
+	struct top top = {.k = s->k + 1, .value = a->value, .index = (uint32_t *)(a->value + s->k + 1)}; /* it is in the bank itself */
+	struct coarse_row row;
+
+	coarse_row(s->coarse, x, a->bytes, &row);
+	coarse_part(s->coarse, 0, s->n, a->bytes, &row, 1, a->near, 0);
+	for (size_t j = 0; j < s->n; j++)
+		top_put(&top, a->near[j], (uint32_t)j);
+	return s->rows->above(a->near, s->n, top_floor(&top) - 2 * row.off, a->some);
+}
+
+/* Bytes pay where few are left to be multiplied one by one. A large k leaves many, and so does an embedding that has collapsed to a
+ * point for each class. Asked of some of the bank's own rows. */
+static bool bytes_pay(const struct state *s, const float *bank)
+{
+	size_t asked = s->n < ASKED ? s->n : ASKED, room = s->n + COARSE_PANEL, blurred = 0;
+	float *at = malloc((2 * room + 2 * (s->k + 1)) * sizeof *at + coarse_width(s->coarse));
+	struct asking a = {at, (unsigned *)(at + room), at + 2 * room, (int8_t *)(at + 2 * room + 2 * (s->k + 1))};
+
+	for (size_t i = 0; i < asked && at; i++)
+		blurred += row_blurred(s, bank + i * s->n / asked * s->d, &a);
+	free(at);
+	return at && blurred * MOST_BLURRED < asked * s->n;
+}
+
+/* In bytes, and then in floats as they were, or as a product. */
+static int bank_open(struct state *s, const float *bank)
+{
+	if (coarse_runs() && s->d <= COARSE_MOST)
+		s->coarse = coarse_open(bank, s->n, s->d);
+	if (s->coarse && bytes_pay(s, bank)) {
+		s->plain = malloc(s->n * s->d * sizeof *bank);
+		return s->plain ? (memcpy(s->plain, bank, s->n * s->d * sizeof *bank), 0) : -ENOMEM;
+	}
+	coarse_close(s->coarse);
+	s->coarse = NULL;
+	s->bank = product_f32_open(bank, s->n, s->d, NULL, false, PRODUCT_BEST);
+	return s->bank ? 0 : -ENOMEM;
 }
 
 static int knn_open(const struct oodd_host *host, const void *bytes, size_t n, void **ret_state)
@@ -160,28 +225,25 @@ static int knn_open(const struct oodd_host *host, const void *bytes, size_t n, v
 	struct state *s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
+	s->rows = rows_for(PRODUCT_BEST);
 	s->d = head.width;
 	s->n = head.rows;
 	s->k = (size_t)host->option(host->context, "k");
 	s->candidates = s->k + SPARE < s->n ? s->k + SPARE : s->n;
+	s->glances = LEAST_GLANCES + GLANCES_EACH * (s->k < MOST_GLANCES_K ? s->k : MOST_GLANCES_K);
 	float *bank = bytes_take(&b, s->n * s->d, sizeof *bank);
 	s->row = bytes_take(&b, s->n, sizeof *s->row);
 	bool good = bytes_end(&b, host) && s->k >= 1 && s->k <= s->n && bytes_finite_f32(bank, s->n * s->d);
-	if (good)
-		s->bank = product_f32_open(bank, s->n, s->d, NULL, false, PRODUCT_BEST);
+	int r = good ? bank_open(s, bank) : -EINVAL;
 	free(bank);
-	int r = !good ? -EINVAL : !s->bank ? -ENOMEM : 0;
 	if (r) {
 		knn_close(s);
 		return r;
 	}
-	s->rows = rows_for(PRODUCT_BEST);
 	blocks_plan(s);
 	*ret_state = s;
 	return 0;
 }
-
-/* ---- search ---- */
 
 /* Memory for a block of rows, in one piece. */
 struct scratch {
@@ -191,21 +253,41 @@ struct scratch {
 	float *value;     /* rows x candidates */
 	uint32_t *index;  /* rows x candidates */
 	struct top *best; /* rows */
+	struct glance *glances; /* rows; in bytes only, as are the next */
+	struct coarse_row *coarse;
+	int8_t *bytes;    /* rows x coarse_width */
+};
+
+
+/* What bytes say of a row: how near its k-th nearest is at least, and who may be it. */
+struct glance {
+	struct top top; /* of coarse products */
+	size_t n;
+	float *value;    /* `glances` of the state, as the next */
+	uint32_t *index;
 };
 
 static bool scratch_open(struct scratch *w, const struct state *s, size_t rows)
 {
 	size_t words = rows * (s->d + s->columns + 2 * s->candidates) + s->columns;
-	char *at = malloc(rows * sizeof *w->best + words * sizeof(float));
+	size_t glance = s->coarse ? sizeof *w->glances + sizeof *w->coarse + 2 * (s->glances + s->candidates) * sizeof(float) + coarse_width(s->coarse) : 0;
+	char *at = malloc(rows * (sizeof *w->best + glance) + words * sizeof(float));
 
 	if (!at)
 		return false;
 	w->best = (struct top *)(void *)at;
-	w->x = (float *)(void *)(at + rows * sizeof *w->best);
+	w->glances = (struct glance *)(void *)(w->best + rows);
+	w->coarse = (struct coarse_row *)(void *)(w->glances + (glance ? rows : 0));
+	w->x = (float *)(void *)(w->coarse + (glance ? rows : 0));
 	w->near = w->x + rows * s->d;
 	w->value = w->near + rows * s->columns;
 	w->index = (uint32_t *)(void *)(w->value + rows * s->candidates);
 	w->some = (unsigned *)(w->index + rows * s->candidates);
+	float *more = (float *)(w->some + s->columns);
+	for (size_t i = 0; i < rows && glance; i++, more += 2 * (s->glances + s->candidates))
+		w->glances[i] = (struct glance){.top = {.value = more, .index = (uint32_t *)(void *)(more + s->candidates)},
+			.value = more + 2 * s->candidates, .index = (uint32_t *)(void *)(more + 2 * s->candidates + s->glances)};
+	w->bytes = (int8_t *)more;
 	return true;
 }
 
@@ -222,11 +304,108 @@ static void row_look(const struct state *s, const struct scratch *w, struct top 
 		top_put(best, near[w->some[i]], (uint32_t)(from + w->some[i]));
 }
 
-/* The candidates of n prepared rows. */
-static void rows_search(const struct state *s, const struct scratch *w, size_t n)
+/* ---- search in bytes ---- */
+
+#define CHAINS 8
+
+/* The products that algebra/product.h would have made, several chains at a time. */
+#if defined(__x86_64__)
+__attribute__((target("fma")))
+#endif
+static void products(const struct state *s, const float *x, const uint32_t *index, size_t n, float *to)
+{
+	for (size_t i = 0; i < n; i += CHAINS) {
+		float sum[CHAINS] = {0};
+		const float *row[CHAINS];
+
+		for (size_t c = 0; c < CHAINS; c++)
+			row[c] = s->plain + index[i + c < n ? i + c : i] * s->d;
+		for (size_t j = 0; j < s->d; j++)
+#pragma GCC unroll 8
+			for (size_t c = 0; c < CHAINS; c++)
+				sum[c] = fmaf(x[j], row[c][j], sum[c]);
+		memcpy(to + i, sum, (n - i < CHAINS ? n - i : CHAINS) * sizeof *to);
+	}
+}
+
+/* Those that may still be among the nearest. */
+static void glance_thin(struct glance *g, float off)
+{
+	float least = top_floor(&g->top) - 2 * off;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		if (g->value[i] >= least) {
+			g->value[kept] = g->value[i];
+			g->index[kept++] = g->index[i];
+		}
+	g->n = kept;
+}
+
+static void glance_settle(const struct state *s, const float *x, struct glance *g, struct top *best)
+{
+	products(s, x, g->index, g->n, g->value);
+	for (size_t i = 0; i < g->n; i++)
+		top_put(best, g->value[i], g->index[i]);
+	g->n = 0;
+}
+
+static void glance_look(const struct state *s, const struct scratch *w, size_t row, const float *near, size_t from, size_t columns)
+{
+	struct glance *g = &w->glances[row];
+	float most, off = w->coarse[row].off;
+
+	if (g->top.k > 1)
+		row_look(s, w, &g->top, near, from, columns);
+	else if ((most = s->rows->most(near, columns)) > top_floor(&g->top))
+		top_put(&g->top, most, 0);
+	size_t n = s->rows->above(near, columns, nextafterf(top_floor(&g->top) - 2 * off, -INFINITY), w->some);
+	for (size_t i = 0; i < n; i++) {
+		if (g->n == s->glances)
+			glance_thin(g, off);
+		if (g->n == s->glances)
+			glance_settle(s, w->x + row * s->d, g, &w->best[row]);
+		g->value[g->n] = near[w->some[i]];
+		g->index[g->n++] = (uint32_t)(from + w->some[i]);
+	}
+}
+
+/* All of `deep` nearest are among those settled: what is nearer than the deep-th nearest at a glance, give or take what bytes are off. */
+static void rows_glance(const struct state *s, const struct scratch *w, size_t n, size_t deep)
+{
+	size_t width = coarse_width(s->coarse);
+
+	for (size_t i = 0; i < n; i++) {
+		coarse_row(s->coarse, w->x + i * s->d, w->bytes + i * width, &w->coarse[i]);
+		w->glances[i].top.k = deep;
+		w->glances[i].top.n = w->glances[i].n = 0;
+	}
+	for (size_t from = 0; from < s->n; from += s->columns) {
+		size_t columns = s->n - from < s->columns ? s->n - from : s->columns;
+		coarse_part(s->coarse, from, columns, w->bytes, w->coarse, n, w->near, s->columns);
+		for (size_t i = 0; i < n; i++)
+			if (w->coarse[i].off < INFINITY) /* else it has no direction, or the bank holds nonsense */
+				glance_look(s, w, i, w->near + i * s->columns, from, columns);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (w->glances[i].n == 0)
+			continue;
+		glance_thin(&w->glances[i], w->coarse[i].off);
+		glance_settle(s, w->x + i * s->d, &w->glances[i], &w->best[i]);
+	}
+}
+
+/* ---- search ---- */
+
+/* The candidates of n prepared rows: the `deep` nearest among them for sure. */
+static void rows_search(const struct state *s, const struct scratch *w, size_t n, size_t deep)
 {
 	for (size_t i = 0; i < n; i++)
 		w->best[i] = (struct top){.k = s->candidates, .value = w->value + i * s->candidates, .index = w->index + i * s->candidates};
+	if (s->coarse) {
+		rows_glance(s, w, n, deep);
+		return;
+	}
 	for (size_t from = 0; from < s->n; from += s->columns) {
 		size_t columns = s->n - from < s->columns ? s->n - from : s->columns;
 		product_f32_part(s->bank, from, columns, w->x, s->d, n, w->near, s->columns);
@@ -240,7 +419,7 @@ static float distance_direct(const struct state *s, const float *x, uint32_t ind
 	double sum = 0;
 
 	for (size_t j = 0; j < s->d; j++) {
-		double off = (double)x[j] - (double)product_f32_at(s->bank, index, j);
+		double off = (double)x[j] - (double)(s->plain ? s->plain[index * s->d + j] : product_f32_at(s->bank, index, j));
 		sum += off * off;
 	}
 	return (float)sqrt(sum);
@@ -282,7 +461,7 @@ static void block_score(const struct state *s, const struct oodd_batch *batch, s
 	for (size_t i = 0; i < n; i++)
 		if (!row_prepare(s, oodd_row(batch->embedding, from + i), w->x + i * s->d))
 			status[from + i] = OODD_ROW_UNSCORED;
-	rows_search(s, w, n);
+	rows_search(s, w, n, s->k);
 	for (size_t i = 0; i < n; i++) {
 		if (status[from + i] == OODD_ROW_UNSCORED)
 			continue;
@@ -322,7 +501,7 @@ static int knn_explain(const void *state, const struct oodd_batch *batch, size_t
 	if (!scratch_open(&w, s, 1))
 		return -ENOMEM;
 	if (row_prepare(s, oodd_row(batch->embedding, row), w.x)) {
-		rows_search(s, &w, 1);
+		rows_search(s, &w, 1, s->candidates);
 		for (bool good = row_measure(s, w.x, &w.best[0]); good && found < n && found < w.best[0].n; found++)
 			reasons[found] = (struct oodd_reason){OODD_REASON_ROW, s->row[w.index[found]], (double)w.value[found]};
 	}

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "algebra/coarse.h"
 #include "algebra/product.h"
 #include "algebra/rows.h"
 #include "algebra/top.h"
@@ -254,6 +255,56 @@ static void test_top(void **state)
 	}
 }
 
+static float most_of(const float *at, size_t n)
+{
+	float most = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most = fmaxf(most, fabsf(at[i]));
+	return most;
+}
+
+enum { COARSE_ROWS = 17, COARSE_WIDEST = 96 };
+
+static void coarse_check(const struct coarse *c, size_t n, size_t d)
+{
+	static int8_t bytes[COARSE_ROWS * 256];
+	struct coarse_row rows[COARSE_ROWS];
+	float alone[COARSE_WIDEST];
+	size_t width = coarse_width(c);
+
+	for (size_t i = 0; i < COARSE_ROWS; i++)
+		coarse_row(c, x + i * d, bytes + i * width, &rows[i]);
+	coarse_part(c, 0, n, bytes, rows, COARSE_ROWS, y, COARSE_WIDEST);
+	for (size_t i = 0; i < COARSE_ROWS; i++) {
+		double unit = (double)most_of(x + i * d, d) / 127 * (double)most_of(w, n * d) / 127;
+		for (size_t j = 0; j < n; j++) {
+			double sum = 0;
+			for (size_t k = 0; k < d; k++)
+				sum += (double)x[i * d + k] * (double)w[j * d + k];
+			assert_true(fabs((double)y[i * COARSE_WIDEST + j] - sum / unit) <= (double)rows[i].off);
+		}
+		coarse_part(c, 0, n, bytes + i * width, rows + i, 1, alone, 0);
+		assert_memory_equal(alone, y + i * COARSE_WIDEST, n * sizeof *alone);
+	}
+}
+
+/* What bytes say is never off by more than they admit, in every place of every panel; and the same alone as among others. */
+static void test_coarse(void **state)
+{
+	static const size_t widths[] = {1, 5, 16, 100, 131}, banks[] = {1, 31, 32, 70};
+
+	(void)state;
+	if (!coarse_runs())
+		skip();
+	for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+		for (size_t b = 0; b < sizeof banks / sizeof *banks; b++) {
+			struct coarse *c = coarse_open(w, banks[b], widths[i]);
+			coarse_check(c, banks[b], widths[i]);
+			coarse_close(c);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_product_part),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_rows_limits),
+		cmocka_unit_test(test_coarse),
 		cmocka_unit_test(test_top),
 	};
 	fill();

@@ -249,7 +249,7 @@ def test_few_rows(rng):
 
 
 def test_knn(rng):
-    for d, n in ((3, 40), (17, 500), (64, 1500), (768, 700)):
+    for d, n in ((3, 40), (17, 500), (64, 1500), (768, 700), (64, 6000)):  # the last is surely searched in bytes, where there are some
         x = blobs(rng, n, d, 3)[0]
         q = np.vstack([blobs(rng, 300, d, 3)[0], x[:30], x[:10] + 1e-5 * rng.normal(size=(10, d)).astype(np.float32)])
         for k in (1, 5, 40):
