@@ -37,7 +37,7 @@ alert "IntentTrafficShifted" {
   description = function(s)
     local lines = {}
     for _, f in ipairs(s.findings) do
-      if #lines < 4 then lines[#lines + 1] = ("%s: %s"):format(f.name, f.change) end
+      if f.moved and #lines < 4 then lines[#lines + 1] = ("%s: %s"):format(f.name, f.change) end
     end
     for i, e in ipairs(s.examples) do
       if i <= 3 then lines[#lines + 1] = ("%s, %s: %s"):format(e.id, e.kind, e.why) end

@@ -30,6 +30,7 @@ static_assert(sizeof(void *) != 8 || sizeof(struct oodd_numeric) == 16, "columns
 static_assert(sizeof(void *) != 8 || sizeof(struct oodd_category) == 24, "columns are arrays");
 static_assert(offsetof(struct oodd_plugin, abi) == 0 && offsetof(struct oodd_plugin, size) == 4, "first, for ever");
 static_assert(sizeof(void *) != 8 || offsetof(struct oodd_detector, explain) == 72, "only ever appended");
+static_assert(sizeof(void *) != 8 || offsetof(struct oodd_detector, rows) == 80, "only ever appended");
 static_assert(sizeof(void *) != 8 || offsetof(struct oodd_detector, width) == 88, "only ever appended");
 static_assert(sizeof(void *) != 8 || sizeof(struct oodd_shift) == 32, "shifts are an array");
 static_assert(sizeof(void *) != 8 || sizeof(struct oodd_comparison) == 32 + 8 * 32, "handed over by the host");

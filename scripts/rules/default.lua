@@ -37,6 +37,14 @@ alert "OutOfDistribution" {
 		if s.top then return ("%s: %s moved (%s)%s"):format(s.model, s.top.name, s.top.change, others(s)) end
 		return ("%s: its traffic has moved"):format(s.model)
 	end,
+	annotations = {
+		odd = function(s) return s.odd end,
+		examples = function(s) -- ids, to look up
+			local ids = {}
+			for _, e in ipairs(s.examples) do ids[#ids + 1] = e.id end
+			return table.concat(ids, " ")
+		end,
+	},
 	description = function(s)
 		local lines = moved(s)
 		table.insert(lines, 1, ("%d records in the window, %.1f %% of them flagged. What moved:"):format(s.n, 100 * s.flag_rate))

@@ -84,6 +84,36 @@ static int promise_explain(const void *state, const struct oodd_batch *batch, si
 	return (int)n;
 }
 #define EXPLAIN .explain = promise_explain
+#elif defined MISBEHAVED_ALONE
+/* Tells of more classes in a larger batch. */
+static int promise_explain(const void *state, const struct oodd_batch *batch, size_t row, struct oodd_reason *reasons, size_t n)
+{
+	size_t found = batch->n > 1 ? 2 : 1;
+
+	(void)state, (void)row;
+	for (size_t i = 0; i < n && i < found; i++)
+		reasons[i] = (struct oodd_reason){OODD_REASON_CLASS, (int64_t)i, 1};
+	return (int)(n < found ? n : found);
+}
+#define EXPLAIN .explain = promise_explain
+#elif defined MISBEHAVED_NAMES
+/* Names row 5, and announces row 3. */
+static int promise_explain(const void *state, const struct oodd_batch *batch, size_t row, struct oodd_reason *reasons, size_t n)
+{
+	(void)state, (void)batch, (void)row;
+	if (n > 0)
+		reasons[0] = (struct oodd_reason){OODD_REASON_ROW, 5, 1};
+	return n > 0;
+}
+
+static int64_t promise_rows(const void *state, int64_t *rows, size_t n)
+{
+	(void)state;
+	if (n > 0)
+		rows[0] = 3;
+	return 1;
+}
+#define EXPLAIN .explain = promise_explain, .rows = promise_rows
 #else
 #define EXPLAIN .explain = NULL
 #endif

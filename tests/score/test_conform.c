@@ -108,6 +108,8 @@ static void test_misbehaved(void **state)
 		{"logits", "FAILED  promise: nothing but what it needs: "},
 		{"beyond", "FAILED  promise: an empty batch: score wrote beyond its 0 rows"},
 		{"reasons", "FAILED  promise: reasons: a reason of kind 3 has index 24, there are 24"},
+		{"alone", "FAILED  promise: a row's reasons depend on no neighbour; shares are shares: row 0 has 2 reasons, and 1 when it is alone"},
+		{"names", "FAILED  promise: the rows that may be named: row 5 is named, which rows did not announce"},
 		{"trust", "FAILED  promise: "},
 	};
 	char name[64], *text = NULL;
