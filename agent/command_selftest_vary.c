@@ -81,58 +81,78 @@ void varied_repeat(struct varied *v, int64_t times)
 
 /* ---- records without time ---- */
 
-/* What a record is drawn from: of each measure the shares that the reference has learned, summed up. NULL: never learned. */
+#define GUIDES 256
+
+/* What a record is drawn from: of each measure the shares that the reference has learned, summed up, and for each 256th of the unit
+ * interval the first bin that it can be in. until NULL: never learned. */
 struct deck {
 	const struct reference *r;
-	double **until;
+	struct pile {
+		double *until;
+		uint32_t guide[GUIDES];
+	} *piles;
 };
+
+static void pile_guide(struct pile *p, size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < GUIDES; i++) {
+		while (at + 1 < n && p->until[at] <= (double)i / GUIDES)
+			at++;
+		p->guide[i] = (uint32_t)at;
+	}
+}
 
 static void deck_open(struct deck *d, const struct reference *r)
 {
-	*d = (struct deck){.r = r, .until = mem_zero(r->n_measures + 1, sizeof *d->until)};
+	*d = (struct deck){.r = r, .piles = mem_zero(r->n_measures + 1, sizeof *d->piles)};
 	for (size_t i = 0; i < r->n_measures; i++) {
 		const struct measure *m = &r->measures[i];
+		struct pile *p = &d->piles[i];
 		double sum = 0;
 
 		if (!m->mean)
 			continue;
-		d->until[i] = mem_alloc(m->n * sizeof *d->until[i]);
+		p->until = mem_alloc(m->n * sizeof *p->until);
 		for (size_t k = 0; k < m->n; k++)
-			d->until[i][k] = sum += m->mean[k];
+			p->until[k] = sum += m->mean[k];
+		pile_guide(p, m->n);
 	}
 }
 
 static void deck_close(struct deck *d)
 {
 	for (size_t i = 0; i < d->r->n_measures; i++)
-		free(d->until[i]);
-	free(d->until);
+		free(d->piles[i].until);
+	free(d->piles);
 }
 
-static size_t bin_at(const double *until, size_t n, double x)
+/* SplitMix64 (Steele, Lea & Flood 2014), begun at a hash. */
+static uint64_t draw(uint64_t *state)
 {
-	size_t low = 0, high = n - 1;
+	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (until[middle] <= x)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
 }
 
 /* counts[0..m->n) += `records` drawn ones of measure i, each `times` times. */
 static void deck_deal(const struct deck *d, size_t i, uint64_t seed, uint64_t hand, int64_t records, int64_t times, int64_t *counts)
 {
-	const struct measure *m = &d->r->measures[i];
+	const struct pile *p = &d->piles[i];
+	uint64_t key[] = {seed, hand, i}, state = hash_bytes(key, sizeof key, 0);
+	size_t last = d->r->measures[i].n - 1;
 
-	for (int64_t c = 0; c < records && d->until[i]; c++) {
-		uint64_t key[] = {seed, hand, i, (uint64_t)c};
+	for (int64_t c = 0; c < records && p->until; c++) {
+		uint64_t bits = draw(&state);
+		double x = (double)(bits >> 11) * 0x1p-53;
+		size_t bin = p->guide[bits >> 56];
 
-		counts[bin_at(d->until[i], m->n, hash_unit(hash_bytes(key, sizeof key, 0)))] += times;
+		while (bin < last && p->until[bin] <= x)
+			bin++;
+		counts[bin] += times;
 	}
 }
 
@@ -153,7 +173,7 @@ static void window_deal(const struct deck *d, const struct reference_window *lik
 	for (size_t i = 0; i < d->r->n_measures; i++) {
 		const struct measure *m = &d->r->measures[i];
 
-		if (!d->until[i])
+		if (!d->piles[i].until)
 			continue;
 		memset(v + m->first, 0, m->n * sizeof *v);
 		deck_deal(d, i, seed, hand, measure_total(m, like->v + m->first), times, v + m->first);
@@ -167,7 +187,7 @@ static void base_deal(const struct deck *d, struct reference *r, size_t i, uint6
 	size_t n = r->n_windows + (m->kind == MEASURE_P_VALUE ? 0 : r->n_others);
 	int64_t rest = m->base ? measure_total(m, m->base) : 0;
 
-	if (!m->base || !d->until[i])
+	if (!m->base || !d->piles[i].until)
 		return;
 	memset(m->base, 0, m->n * sizeof *m->base);
 	for (size_t w = 0; w < n; w++) {
@@ -237,6 +257,7 @@ static void live_judge(struct judge *j, const struct deck *d, uint64_t seed, uin
 void varied_selftest(const struct reference *r, const struct judge_options *options, size_t n_windows, int64_t times, uint64_t seed,
 	struct judge_selftest *ret)
 {
+	struct judge_options wordless = *options;
 	struct varied v;
 	struct deck d;
 	struct judge *j;
@@ -250,7 +271,8 @@ void varied_selftest(const struct reference *r, const struct judge_options *opti
 		ret->n_unjudged_measures += !v.r.measures[i].judged;
 	for (size_t i = 0; i < r->n_statistics; i++)
 		ret->n_unjudged_measures += !v.r.statistics[i].judged;
-	j = judge_open(&v.r, options);
+	wordless.wordless = true;
+	j = judge_open(&v.r, &wordless);
 	window_init(&w, 0, r->window_us, r->width);
 	for (size_t i = 0; i < n_windows && r->n_windows; i++)
 		live_judge(j, &d, seed, i, times, &w, ret);

@@ -467,7 +467,8 @@ void judge_window(struct judge *j, const struct window *w, struct signal *ret)
 		ret->fresh = news(j, w, ret->log_m);
 	ret->alarm = any_latched(j);
 	ret->state = state_of(ret->fresh, ret->alarm, resolved, ret->why != NULL);
-	findings_fill(j, w, judged, ret);
+	if (!j->options.wordless)
+		findings_fill(j, w, judged, ret);
 	limit_tracks_window(&j->limits, w, judged, &ret->limits);
 	slice_book_window(&j->slices, w, ret);
 	performance_of_window(&j->r->performance, w->v, &ret->performance);

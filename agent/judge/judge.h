@@ -14,6 +14,7 @@
 #include "model/signal.h"
 #include "model/window.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ struct judge_options {
 	enum season season;     /* to learn; what was learned stands in the reference */
 	double smallest_effect; /* PSI; smaller shifts never page; of p-values a quarter of it */
 	int64_t slice_period_us; /* slices are compared over so long; 0: a day */
+	bool wordless; /* nobody reads the signals' findings: none are made */
 	const struct limits *limits; /* of output metrics; NULL: none; borrowed until judge_close */
 };
 #define JUDGE_OPTIONS                                                                              \

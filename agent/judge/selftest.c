@@ -182,10 +182,19 @@ static int64_t same_time(int64_t start_us, int64_t i)
 	return i * WEEK_US + (start_us % WEEK_US + WEEK_US) % WEEK_US;
 }
 
+static struct judge_options wordless(const struct judge_options *options)
+{
+	struct judge_options o = *options;
+
+	o.wordless = true;
+	return o;
+}
+
 static void replay(const struct half *h, const struct judge_options *options, uint64_t seed,
 	struct judge_selftest *ret)
 {
-	struct judge *j = judge_open(&h->r, options);
+	struct judge_options o = wordless(options);
+	struct judge *j = judge_open(&h->r, &o);
 
 	for (size_t i = 0; i < ret->n_windows && h->n_held; i++) {
 		const struct reference_window *from = &h->held[draw(seed, i) % h->n_held];
@@ -226,6 +235,7 @@ void judge_selftest(const struct reference *r, const struct judge_options *optio
 static void replay_block(const struct reference *r, const struct judge_options *options,
 	size_t from, size_t to, struct judge_selftest *ret)
 {
+	struct judge_options o = wordless(options);
 	struct half h;
 	struct judge *j;
 	size_t blind;
@@ -237,7 +247,7 @@ static void replay_block(const struct reference *r, const struct judge_options *
 		blind > ret->n_unjudged_measures ? blind : ret->n_unjudged_measures;
 	ret->learned_from = h.r.n_windows < ret->learned_from ? h.r.n_windows : ret->learned_from;
 	ret->held_out = h.n_held > ret->held_out ? h.n_held : ret->held_out;
-	j = judge_open(&h.r, options);
+	j = judge_open(&h.r, &o);
 	for (size_t i = 0; i < h.n_held; i++)
 		judge_one(j, &h.held[i], h.held[i].start_us, r->window_us, ret);
 	judge_close(j);
