@@ -20,9 +20,10 @@ static const struct command commands[] = {
 		"--fit A... --calibrate B... detectors learn from A, and all calibration is done on B: records that the classifier was\n"
 		"trained on may fit a detector, never calibrate it. Logs may be compressed (gzip, zstd); '-' is standard input.",
 		command_fit},
-	{"relearn", "-c CONFIG [--version V] MODEL", "Ask the agent for the next reference of a model, from what comes now.",
-		"The old reference watches on until the new one is made and found sound, and is kept. While an alarm is on nothing is\n"
-		"learned. Without a running agent the next one begins with it.",
+	{"relearn", "-c CONFIG [--version V] MODEL [LOG...]", "The next reference of a model: from what comes now, or from logs.",
+		"The agent is asked to collect it; without a running one the next begins with it. The old reference watches on until the\n"
+		"new one is made and found sound, and is kept. While an alarm is on nothing is learned. With LOG... it is made from these,\n"
+		"now, under the same conditions; a running agent takes it over on SIGHUP.",
 		command_relearn},
 	{"replay", "-c CONFIG [--json] LOG...", "History through the very same pipeline, on event time, as fast as it goes.",
 		"Prints windows, signals and alerts, and a summary with the balance of records and bytes. Stores and sends nothing.",

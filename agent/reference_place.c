@@ -98,6 +98,26 @@ char *reference_path(const struct model_config *m, const char *state, const char
 	return path;
 }
 
+char *reference_place(const struct model_config *m, const char *state, const char *model, const char *version)
+{
+	return !reference_templated(m) && access(m->reference, F_OK) ? mem_copy_text(m->reference)
+								     : reference_path(m, state, model, version);
+}
+
+int reference_folder(const char *path, struct error *e)
+{
+	char *folder = mem_copy_text(path), *slash = strrchr(folder, '/');
+	int status = 0;
+
+	if (slash && slash != folder) {
+		*slash = '\0';
+		if (mkdir(folder, 0700) && errno != EEXIST)
+			status = error_set(e, -errno, "%s: the folder for references cannot be made: %s", folder, strerror(errno));
+	}
+	free(folder);
+	return status;
+}
+
 /* What a glob would take for its own. */
 static char *glob_quoted(const char *text)
 {

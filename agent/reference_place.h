@@ -24,6 +24,10 @@ char *reference_name(const char *text);
 bool reference_templated(const struct model_config *m);
 /* The file of this stream when the plain path is another's. The caller frees. */
 char *reference_path(const struct model_config *m, const char *state, const char *model, const char *version);
+/* Where a first reference of this stream goes: the plain path when nobody stands there, else reference_path. The caller frees. */
+char *reference_place(const struct model_config *m, const char *state, const char *model, const char *version);
+/* Makes the folder of a path, not those above it. 0 or -errno with a sentence. */
+int reference_folder(const char *path, struct error *e);
 /* Every file that may hold a reference of this block's streams, the plain one first, whether it is there or not, then the
  * others that are there, sorted. */
 void reference_each(const struct model_config *m, const char *state, void (*fn)(void *context, const char *path), void *context);

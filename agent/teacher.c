@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FLAGS_MOST = 5 }; /* times the flag rate */
@@ -149,7 +148,8 @@ void teacher_signal(struct teacher *t, const struct signal *s)
 {
 	struct learner *l = learning_find(t->learning, s->model, s->version);
 
-	if (l && s->state != SIGNAL_UNJUDGED)
+	/* A window that could not be judged does not end an alarm. */
+	if (l && (s->alarm || s->state != SIGNAL_UNJUDGED))
 		learning_hold(t->learning, l, s->alarm);
 }
 
@@ -171,20 +171,6 @@ size_t teacher_relearn(struct teacher *t, const char *model, const char *version
 
 /* Taking over. */
 
-static int folder_of(const char *path, struct error *e)
-{
-	char *folder = mem_copy_text(path), *slash = strrchr(folder, '/');
-	int status = 0;
-
-	if (slash && slash != folder) {
-		*slash = '\0';
-		if (mkdir(folder, 0700) && errno != EEXIST)
-			status = error_set(e, -errno, "%s: the folder for references cannot be made: %s", folder, strerror(errno));
-	}
-	free(folder);
-	return status;
-}
-
 char *teacher_fresh(struct teacher *t, const struct learner *l, struct error *e)
 {
 	char *place, *fresh;
@@ -194,20 +180,17 @@ char *teacher_fresh(struct teacher *t, const struct learner *l, struct error *e)
 	place = reference_path(l->config, t->config->state, l->model, l->version);
 	fresh = mem_format("%s.new", place);
 	free(place);
-	if (!folder_of(fresh, e))
+	if (!reference_folder(fresh, e))
 		return fresh;
 	free(fresh);
 	return NULL;
 }
 
-/* The plain path is whose it was; else the first one's. */
+/* Whose it was; else as a first one. */
 static char *place_for(const struct teacher *t, const struct learner *l, const struct stream *before)
 {
-	if (own_reference(before))
-		return mem_copy_text(before->path);
-	if (!reference_templated(l->config) && access(l->config->reference, F_OK))
-		return mem_copy_text(l->config->reference);
-	return reference_path(l->config, t->config->state, l->model, l->version);
+	return own_reference(before) ? mem_copy_text(before->path)
+				     : reference_place(l->config, t->config->state, l->model, l->version);
 }
 
 static size_t n_judged(const struct reference *r)

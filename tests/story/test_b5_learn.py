@@ -164,6 +164,21 @@ def test_the_next_reference_keeps_the_old_one(tmp_path, reference):
     assert home.run("relearn", "no-such-model", check=False).returncode != 0
 
 
+def test_the_next_reference_from_logs(tmp_path, reference):
+    home = Home(tmp_path)
+    home.fit(reference)
+    log = tmp_path / "month.jsonl"
+    log.write_bytes(b"".join(sample("reference")))
+    assert f"in place: {tmp_path}/intent.ref; what was there is kept" in home.run("relearn", "clinc-intent", log).stdout
+    kept = list(home.path.glob("intent.ref.2*"))
+    assert [k.read_bytes() for k in kept] == [reference.read_bytes()] != [(home.path / "intent.ref").read_bytes()]
+    # Too little of it: not sound, and the old one stays.
+    log.write_bytes(b"".join(sample("reference")[:220]))
+    done = home.run("relearn", "clinc-intent", log, check=False)
+    assert done.returncode == 65 and "no measure of it can be judged" in done.stderr and "the old reference stays" in done.stderr
+    assert list(home.path.glob("intent.ref.2*")) == kept and not list(home.path.glob("*.new"))
+
+
 def test_an_alarm_is_not_learned_as_normal(tmp_path, reference):
     home = Home(tmp_path, extra='commit = "100ms"', model_extra=', idle = "2s", relearn = "1s", learn = { records = 100000, span = "1d" }')
     home.fit(reference)
@@ -202,6 +217,42 @@ def test_a_new_version_is_watched_and_learned_at_once(tmp_path, reference):
     with running(home):
         pass
     assert re.findall(r"running .*streams=(\d)", text(home)) == ["1", "2"]
+
+
+def test_reloads_while_it_learns(tmp_path):
+    home = Home(tmp_path, extra='commit = "100ms"', model_extra=LEARN)
+    lines = sample("reference")
+    with running(home) as agent:
+        for i in range(0, 2400, 300):
+            append(home, lines[i:i + 300])
+            time.sleep(.15)
+            agent.send_signal(signal.SIGHUP)
+        wait_for(lambda: "enough: a reference is being made" in text(home), 20)
+        agent.send_signal(signal.SIGHUP)  # its fit goes on
+        wait_for(lambda: "activated: the stream is watched by what was learned" in text(home), 40)
+        append(home, sample("stream"))
+        wait_for(lambda: "window: closed" in text(home), 20)
+    said = text(home)
+    assert said.count("agent: reloaded") >= 5 and said.count("activated:") == 1 and "UNACCOUNTED" not in said
+    assert re.search(r" read +4000 records", said)
+
+
+def test_models_that_nobody_named_are_learned_too(tmp_path):
+    "One block for all, and no path: each stream has a reference of its own in the state directory."
+    home = Home(tmp_path, extra='commit = "100ms"')
+    config = home.config.read_text()
+    config = re.sub(r'model "clinc-intent" \{.*?\n\}', 'model "*" { window = "5m", idle = "2s", learn = { records = 1000, span = "1h" } }', config, flags=re.S)
+    home.config.write_text(config)
+    lines = sample("reference")[:1500]
+    other = [line.replace(b'"model":"clinc-intent"', b'"model":"a b/c"') for line in lines]
+    with running(home):
+        append(home, [line for pair in zip(lines, other) for line in pair])
+        wait_for(lambda: text(home).count("activated: the stream is watched by what was learned") == 2, 60)
+    names = sorted(p.name for p in (home.path / "state" / "references").iterdir())
+    assert names == ["a%20b%2Fc@1.0.0.ref", "clinc-intent@1.0.0.ref"]
+    with running(home):
+        pass
+    assert re.findall(r"running .*streams=(\d)", text(home)) == ["0", "2"]
 
 
 if __name__ == "__main__":
