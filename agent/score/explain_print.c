@@ -3,9 +3,10 @@
 #include "score/explain.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { FAULTS_TOLD = 3 };
+enum { FAULTS_TOLD = 3, FEATURES_MET = 32, FEATURES_TOLD = 4 };
 /* Of the fused surprise. */
 #define WORTH_TELLING .2
 
@@ -127,25 +128,6 @@ static void space_words(const struct explanation *x, struct buf *to)
 		buf_format(to, ", nearest record %s at %.2f", record->name, record->weight);
 }
 
-static void features_words(const struct explanation *x, struct buf *to)
-{
-	bool any = false;
-
-	buf_text(to, "rare values");
-	for (size_t i = 0; i < x->n_detectors; i++) {
-		const struct explain_detector *d = &x->detectors[i];
-
-		for (size_t k = 0; d->family == ODD_FEATURES && k < d->n_reasons; k++) {
-			const struct explain_reason *r = &d->reasons[k];
-
-			if (!r->name || r->weight < .1 || (r->kind != OODD_REASON_NUMERIC && r->kind != OODD_REASON_CATEGORY))
-				continue;
-			buf_format(to, "%s%s = %s (%.0f %%)", any ? ", " : ": ", r->name, r->value, 100 * r->weight);
-			any = true;
-		}
-	}
-}
-
 static double family_share(const struct explanation *x, int family)
 {
 	double sum = 0;
@@ -153,6 +135,58 @@ static double family_share(const struct explanation *x, int family)
 	for (size_t i = 0; i < x->n_detectors; i++)
 		sum += x->detectors[i].family == family ? x->detectors[i].share : 0;
 	return sum;
+}
+
+/* A feature by all detectors of the family that name it: the share of their surprise. */
+struct told {
+	const struct explain_reason *reason;
+	double share;
+};
+
+static size_t features_add(const struct explain_detector *d, double whole, struct told *told, size_t n)
+{
+	for (size_t k = 0; k < d->n_reasons; k++) {
+		const struct explain_reason *r = &d->reasons[k];
+		size_t at = 0;
+
+		if (!r->name || (r->kind != OODD_REASON_NUMERIC && r->kind != OODD_REASON_CATEGORY))
+			continue;
+		while (at < n && strcmp(told[at].reason->name, r->name) != 0)
+			at++;
+		if (at == FEATURES_MET)
+			continue;
+		n += at == n;
+		told[at].reason = r;
+		told[at].share += r->weight * d->share / whole;
+	}
+	return n;
+}
+
+static int told_order(const void *a, const void *b)
+{
+	const struct told *x = a, *y = b;
+
+	if (x->share != y->share)
+		return x->share > y->share ? -1 : 1;
+	return strcmp(x->reason->name, y->reason->name);
+}
+
+static void features_words(const struct explanation *x, struct buf *to)
+{
+	const struct explain_reason *record = reason_first(x, ODD_FEATURES, OODD_REASON_ROW);
+	double whole = family_share(x, ODD_FEATURES);
+	struct told told[FEATURES_MET] = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < x->n_detectors; i++)
+		if (x->detectors[i].family == ODD_FEATURES)
+			n = features_add(&x->detectors[i], whole, told, n);
+	qsort(told, n, sizeof *told, told_order);
+	buf_text(to, "rare values");
+	for (size_t i = 0; i < n && i < FEATURES_TOLD && (i < 2 || told[i].share >= .1); i++)
+		buf_format(to, "%s%s = %s (%.0f %%)", i ? ", " : ": ", told[i].reason->name, told[i].reason->value, 100 * told[i].share);
+	if (record)
+		buf_format(to, ", nearest record %s", record->name);
 }
 
 static void families_words(const struct explanation *x, bool begun, struct buf *to)
