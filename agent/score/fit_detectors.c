@@ -15,6 +15,7 @@
 
 /* Which detectors. */
 
+#define MOST_FEATURES 512 /* beyond, a record would cost more than 100 us */
 #define MOST_TIMES 3.0 /* see fit_travel.c */
 
 enum holds { RAW_LOGITS = 1, PROBABILITIES = 2, EMBEDDING = 4, FEATURES = 8, FEATURES_ALONE = 16 };
@@ -66,6 +67,8 @@ static unsigned log_holds(const struct reference *r)
 
 	if (r->n_logits > 0)
 		holds |= r->logits_normalised ? PROBABILITIES : RAW_LOGITS;
+	if (r->n_embedding == 0 && r->n_numeric + r->n_category > MOST_FEATURES)
+		return holds == 0 ? FEATURES_ALONE : holds;
 	if (r->n_embedding == 0 && r->n_numeric + r->n_category > 0)
 		holds |= holds == 0 ? FEATURES | FEATURES_ALONE : FEATURES;
 	return holds;
