@@ -35,7 +35,8 @@ model "*" {
 	-- 	keep = 5,                        -- replaced references kept beside the new one, as PATH.TIME
 	-- },
 	-- relearn = "30d",                      -- the next reference, when the newest record is so much later than the last one it knows; 0: never
-	-- detectors = { "energy", "mahalanobis", knn = { k = 50 } }, -- left out: what the log allows
+	-- detectors = { "energy", "mahalanobis", knn = { k = 50 } }, -- left out: what the log allows. Some look at windows instead of records ("mean_shift",
+	--                                       -- "rff_mmd", "bbse", ...: oodd plugin list); where only such are named, the others are still what the log allows
 	window = "5m",                           -- in event time
 	lateness = "30s",                        -- how long a window waits for late records
 	false_alarms = "1 per 30d",              -- the budget; thresholds follow from it
