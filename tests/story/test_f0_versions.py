@@ -153,6 +153,7 @@ alert "CanaryIsWorse" {
   when = function(c) return c.verdict == "roll back" and c.rows.odd.difference > 0 end,
   summary = function(c) return ("%s %s: %s"):format(c.model, c.canary, c.reason) end,
 }
+alert "Plain" { on = "compare" }
 """)
     return h
 
@@ -185,7 +186,8 @@ def test_a_canary_with_more_odd_records_is_rolled_back(router):
     odd = next(r for r in told[-1]["rows"] if r["name"] == "odd")
     assert odd["low"] > 0 and odd["log_worse"] > 4.6 and odd["difference"] > .02
     alerts = [e for e in events if e["event"] == "alert"]
-    assert [(a["name"], a["state"], a["version"]) for a in alerts] == [("CanaryIsWorse", "firing", "2.0.0")]
+    assert [(a["name"], a["state"], a["version"]) for a in alerts] == [("CanaryIsWorse", "firing", "2.0.0"), ("Plain", "firing", "2.0.0")]
+    assert alerts[1]["summary"].startswith("clinc-intent: version 2.0.0 beside 1.0.0: roll back; ")
     assert "worse than" in alerts[0]["summary"] and alerts[0]["severity"] == "page"
     assert router.events("--threads", "3", router.path / "worse.jsonl") == events
 
