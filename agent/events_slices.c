@@ -149,6 +149,8 @@ void event_slices(struct buf *to, const struct slice_signal *s)
 	gaps_json(to, "where", &s->where, true);
 	if (s->period_fresh)
 		period_json(to, s);
+	if (s->opportunity.n > 0)
+		gaps_json(to, "opportunity", &s->opportunity, false);
 	buf_text(to, "}");
 }
 
@@ -162,6 +164,11 @@ void text_slices(struct buf *to, const struct slice_signal *s, bool alarm)
 	for (size_t i = 0; s->period_fresh && i < s->gaps.n && shown < 5; i++)
 		if (s->gaps.at[i].news) {
 			buf_format(to, "    slices since %s: %s\n", time_format(s->period_start_us, start, sizeof start), s->gaps.at[i].words);
+			shown++;
+		}
+	for (size_t i = 0; i < s->opportunity.n && shown < 8; i++)
+		if (s->opportunity.at[i].news) {
+			buf_format(to, "    slices, by their labels: %s\n", s->opportunity.at[i].words);
 			shown++;
 		}
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "judge/performance_slices.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -67,13 +68,17 @@ struct truth_book *truth_open(const struct reference *r, const struct truth_opti
 	if (judged(r))
 		t->judge = judge_open(r->performance.truth, &o);
 	classes_learn(t);
+	if (r->performance.n_opportunity > 0)
+		t->period = mem_zero(r->performance.n_opportunity, sizeof *t->period);
 	return t;
 }
 
 void truth_clear(struct truth_book *t)
 {
-	for (size_t i = 0; i < t->n_open; i++)
+	for (size_t i = 0; i < t->n_open; i++) {
 		free(t->open[i].v);
+		free(t->open[i].opportunity);
+	}
 	free(t->open);
 	free(t->ring);
 	free(t->heads);
@@ -84,6 +89,9 @@ void truth_clear(struct truth_book *t)
 	t->n_open = t->room = t->n_heads = t->n_past = 0;
 	t->first = t->next = 0;
 	t->closed_us = TIME_NONE;
+	t->period_windows = 0;
+	if (t->period)
+		memset(t->period, 0, t->r->performance.n_opportunity * sizeof *t->period);
 }
 
 void truth_close(struct truth_book *t)
@@ -92,6 +100,7 @@ void truth_close(struct truth_book *t)
 		return;
 	truth_clear(t);
 	judge_close(t->judge);
+	free(t->period);
 	free(t->classes);
 	free(t->stale);
 	free(t->gone);
@@ -221,6 +230,8 @@ void truth_predicted(struct truth_book *t, const struct batch *b, const struct s
 	if (!b->id[row].at)
 		return;
 	said(t, b, row, &k);
+	for (size_t i = 0; s->slices && i < s->slices->n_tags && i < SLICE_MOST_TAGS; i++)
+		k.slice[i] = (int8_t)s->slice[row * s->slices->n_tags + i];
 	while (t->first < t->next &&
 		(t->next - t->first >= t->o.most || too_old(t, &t->ring[t->first % t->room])))
 		forget_first(t);
@@ -236,6 +247,7 @@ void truth_adopt(struct truth_book *t, struct truth_book *from)
 		struct kept k = from->ring[i % from->room];
 
 		k.class = class_of(t, k.said);
+		memset(k.slice, -1, sizeof k.slice); /* the new reference may have others */
 		truth_room(t);
 		t->ring[t->next % t->room] = k;
 		truth_index(t, t->next);
@@ -269,7 +281,8 @@ struct labelled *truth_open_at(struct truth_book *t, int64_t start_us)
 		return &t->open[t->n_open - 1];
 	t->open = mem_grow(t->open, t->n_open + 1, sizeof *t->open);
 	memmove(t->open + i + 1, t->open + i, (t->n_open - i) * sizeof *t->open);
-	t->open[i] = (struct labelled){.start_us = start_us, .v = judged(t->r) ? mem_zero(t->r->performance.truth->width + 1, sizeof(int64_t)) : NULL};
+	t->open[i] = (struct labelled){.start_us = start_us, .v = judged(t->r) ? mem_zero(t->r->performance.truth->width + 1, sizeof(int64_t)) : NULL,
+		.opportunity = t->period ? mem_zero(t->r->performance.n_opportunity, sizeof(int64_t)) : NULL};
 	t->n_open++;
 	return &t->open[i];
 }
@@ -301,7 +314,7 @@ static bool mislabelled(const struct performance *p, const struct kept *k)
 	return (double)k->confidence >= least && !((double)k->p <= MISLABELLED_LEAST_P);
 }
 
-static void label_count(struct truth_book *t, const struct truth_label *label)
+static void label_count(struct truth_book *t, const struct truth_label *label, const struct kept *k)
 {
 	int64_t start = start_of(t, label->time_us);
 	/* It came after its window was closed: it counts in the next. */
@@ -313,6 +326,8 @@ static void label_count(struct truth_book *t, const struct truth_label *label)
 	to->n_mislabelled += label->mislabelled;
 	if (to->v)
 		truth_count(t->r->performance.truth, label->class, label->n_class, label->predicted, label->right, to->v);
+	if (to->opportunity)
+		performance_opportunity_count(t->r, class_of(t, hash_bytes(label->class, label->n_class, 0)), label->right, k->slice, to->opportunity);
 	if (!past)
 		return;
 	past->n_labels++;
@@ -338,7 +353,7 @@ enum truth_met truth_label(struct truth_book *t, struct truth_label *label)
 	label->predicted = k->class >= 0 ? t->r->classes[k->class] : NULL;
 	label->right = hash_bytes(label->class, label->n_class, 0) == k->said;
 	label->mislabelled = !label->right && mislabelled(&t->r->performance, k);
-	label_count(t, label);
+	label_count(t, label, k);
 	return TRUTH_MET;
 }
 
@@ -369,12 +384,28 @@ static struct labelled gather(struct truth_book *t, const struct window *w)
 		sum.n_mislabelled += l->n_mislabelled;
 		for (size_t i = 0; i < width; i++)
 			sum.v[i] += l->v[i];
+		for (size_t i = 0; t->period && i < t->r->performance.n_opportunity; i++)
+			t->period[i] += l->opportunity[i];
+		t->period_windows++;
 		free(l->v);
+		free(l->opportunity);
 	}
 	t->n_open -= n;
 	if (n > 0)
 		memmove(t->open, t->open + n, t->n_open * sizeof *t->open);
 	return sum;
+}
+
+/* With the window that ends a period slices are compared by what labels came in it. */
+static void period_close(struct truth_book *t, const struct window *w, struct signal *signal)
+{
+	int64_t period = t->o.judge.slice_period_us;
+
+	if (!t->period || period <= 0 || (w->start_us >= 0 ? w->start_us / period == w->end_us / period : w->end_us % period != 0))
+		return;
+	performance_slices_find(t->r, t->period, t->period_windows, &signal->slices.opportunity);
+	memset(t->period, 0, t->r->performance.n_opportunity * sizeof *t->period);
+	t->period_windows = 0;
 }
 
 static bool heavier(const struct finding *a, const struct finding *b)
@@ -445,6 +476,7 @@ void truth_window_closed(struct truth_book *t, const struct window *w, struct si
 		t->closed_us = w->end_us;
 	t->moved = true;
 	realised_fill(&l, w, &signal->performance);
+	period_close(t, w, signal);
 	if (t->judge) {
 		struct window labels = {.start_us = w->start_us, .end_us = w->end_us, .n = l.n, .cut = w->cut,
 			.width = t->r->performance.truth->width, .v = l.v};

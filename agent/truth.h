@@ -27,7 +27,7 @@
 struct truth_options {
 	size_t most;     /* predictions kept for their labels, about 50 bytes each */
 	int64_t keep_us; /* .. and for so long, in event time */
-	struct judge_options judge; /* the stream's */
+	struct judge_options judge; /* the stream's; its slice_period_us is that of equal opportunity */
 };
 
 struct truth_book;

@@ -13,13 +13,15 @@ struct kept {
 	int64_t time_us;
 	int32_t class;           /* of the reference; -1 unknown */
 	float confidence, p;     /* NaN where there was none */
-	uint8_t met, place;      /* a label came; where is of no account */
+	uint8_t met;             /* a label came */
+	int8_t slice[SLICE_MOST_TAGS]; /* of each tag, or -1 */
 };
 
 /* Labels of a window that is still open. */
 struct labelled {
 	int64_t start_us, n, n_right, n_mislabelled;
 	int64_t *v;              /* as wide as the reference of labels, NULL where there is none */
+	int64_t *opportunity;    /* as performance.opportunity; NULL where there is none */
 };
 
 struct class_hash {
@@ -46,6 +48,8 @@ struct truth_book {
 	struct truth_window past[TRUTH_PAST]; /* by start */
 	size_t n_past;
 	int64_t closed_us;       /* end of the last window closed; TIME_NONE */
+	int64_t *period;         /* opportunity of the period that is under way, as many numbers; NULL where there is none */
+	int64_t period_windows;  /* that are in it */
 
 	bool moved;
 	uint64_t *stale;         /* segments that changed since the last save */

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRUTH_FORMAT 1
-enum { KEPT_NUMBERS = 6 };
+#define TRUTH_FORMAT 2
+enum { KEPT_NUMBERS = 7 };
 
 /* Out. */
 
@@ -41,6 +41,7 @@ static void kept_numbers(const struct kept *k, int64_t *to)
 	to[3] = k->class;
 	to[4] = confidence;
 	to[5] = (int64_t)p << 1 | k->met;
+	memcpy(&to[6], k->slice, 8);
 }
 
 static void segment_pack(const struct truth_book *t, uint64_t segment, struct buf *to)
@@ -65,12 +66,13 @@ static void open_pack(const struct truth_book *t, struct buf *to)
 	for (size_t i = 0; i < t->n_open; i++) {
 		const struct labelled *l = &t->open[i];
 
-		pack_array(to, 5);
+		pack_array(to, 6);
 		pack_int(to, l->start_us);
 		pack_int(to, l->n);
 		pack_int(to, l->n_right);
 		pack_int(to, l->n_mislabelled);
 		pack_ints(to, l->v, width);
+		pack_ints(to, l->opportunity, t->r->performance.n_opportunity);
 	}
 }
 
@@ -93,7 +95,7 @@ static void past_pack(const struct truth_book *t, struct buf *to)
 
 static void frame_pack(const struct truth_book *t, struct buf *to)
 {
-	pack_map(to, 7);
+	pack_map(to, 9);
 	pack_text(to, "oodd_truth");
 	pack_int(to, TRUTH_FORMAT);
 	pack_text(to, "reference");
@@ -104,6 +106,10 @@ static void frame_pack(const struct truth_book *t, struct buf *to)
 	pack_int(to, (int64_t)t->next);
 	pack_text(to, "closed_us");
 	pack_int(to, t->closed_us);
+	pack_text(to, "period");
+	pack_ints(to, t->period, t->r->performance.n_opportunity);
+	pack_text(to, "period_windows");
+	pack_int(to, t->period_windows);
 	pack_text(to, "open");
 	open_pack(t, to);
 	pack_text(to, "past");
@@ -157,6 +163,7 @@ static void kept_of(const int64_t *from, struct kept *to)
 	to->time_us = from[2];
 	to->class = (int32_t)from[3];
 	to->met = from[5] & 1;
+	memcpy(to->slice, &from[6], 8);
 }
 
 static bool open_read(struct truth_book *t, const struct msgpack_object *o)
@@ -172,7 +179,8 @@ static bool open_read(struct truth_book *t, const struct msgpack_object *o)
 			return false;
 		l = truth_open_at(t, start);
 		if (!unpack_int(unpack_item(item, 1), 0, INT64_MAX, &l->n) || !unpack_int(unpack_item(item, 2), 0, l->n, &l->n_right) ||
-			!unpack_int(unpack_item(item, 3), 0, l->n, &l->n_mislabelled) || !unpack_ints(unpack_item(item, 4), l->v, width))
+			!unpack_int(unpack_item(item, 3), 0, l->n, &l->n_mislabelled) || !unpack_ints(unpack_item(item, 4), l->v, width) ||
+			!unpack_ints(unpack_item(item, 5), l->opportunity, t->r->performance.n_opportunity))
 			return false;
 	}
 	return true;
@@ -203,7 +211,8 @@ static int frame_read(struct truth_book *t, const struct msgpack_object *o, stru
 		return error_set(e, -EINVAL, "labels: of another reference than %.12s", t->r->hash);
 	if (!unpack_int(unpack_field(o, "first"), 0, INT64_MAX, &first) || !unpack_int(unpack_field(o, "next"), first, INT64_MAX, &next) ||
 		next - first > INT64_C(1) << 28 || !unpack_int(unpack_field(o, "closed_us"), INT64_MIN, INT64_MAX, &t->closed_us) ||
-		!open_read(t, unpack_field(o, "open")) || !past_read(t, unpack_field(o, "past")))
+		!unpack_ints(unpack_field(o, "period"), t->period, t->r->performance.n_opportunity) ||
+		!unpack_int(unpack_field(o, "period_windows"), 0, INT64_MAX, &t->period_windows) || !open_read(t, unpack_field(o, "open")) || !past_read(t, unpack_field(o, "past")))
 		return error_set(e, -EINVAL, "labels: a field is absent, of another type, or out of range");
 	t->first = t->next = (uint64_t)first;
 	while (t->next < (uint64_t)next) { /* room for all at once; segments fill it */
@@ -229,7 +238,9 @@ static int segment_read(struct truth_book *t, const struct msgpack_object *o, st
 		kept_of(numbers + i * KEPT_NUMBERS, &k);
 		if (number < t->first || number >= t->next)
 			continue;
-		if (k.class < -1 || (k.class >= 0 && (size_t)k.class >= t->r->n_classes)) {
+		for (size_t tag = 0; tag < t->r->slices.n_tags; tag++)
+			fits &= k.slice[tag] >= -1 && k.slice[tag] < (int)t->r->slices.n;
+		if (!fits || k.class < -1 || (k.class >= 0 && (size_t)k.class >= t->r->n_classes)) {
 			fits = false;
 			break;
 		}

@@ -22,6 +22,7 @@ void performance_done(struct performance *p)
 	free(p->edges);
 	free(p->calibrated);
 	free(p->sure);
+	free(p->opportunity);
 	free(p->truth_bytes);
 	reference_close(p->truth);
 	*p = (struct performance){0};
@@ -95,6 +96,44 @@ int performance_check(const struct performance *p, size_t first, size_t n_classe
 		if (!isnan(p->sure[i]) && !share(p->sure[i]))
 			return NO("performance: class %zu is not in range", i + 1);
 	return 0;
+}
+
+size_t performance_opportunity_n(const struct reference *r)
+{
+	size_t named = 0;
+
+	for (size_t i = 0; i < r->n_classes; i++)
+		named += r->classes[i][0] != '\0';
+	return r->slices.n > 0 && named > 0 && named <= PERFORMANCE_MOST_GIVEN ? (r->slices.n + 1) * r->n_classes * 2 : 0;
+}
+
+int performance_opportunity_check(const struct reference *r, struct error *e)
+{
+	const struct performance *p = &r->performance;
+
+	if (p->n_opportunity == 0)
+		return 0;
+	if (p->n_opportunity != performance_opportunity_n(r) || !p->opportunity)
+		return NO("performance: %zu numbers of slices, and not %zu", p->n_opportunity, performance_opportunity_n(r));
+	for (size_t i = 0; i < p->n_opportunity; i += 2)
+		if (p->opportunity[i + 1] < 0 || p->opportunity[i] < p->opportunity[i + 1])
+			return NO("performance: more predictions of a class were right than there were");
+	return 0;
+}
+
+void performance_opportunity_count(const struct reference *r, int32_t class, bool right, const int8_t *slice, int64_t *to)
+{
+	if (class < 0)
+		return;
+	for (size_t t = 0; t <= r->slices.n_tags; t++) { /* the first is of all */
+		size_t row = t == 0 ? 0 : (size_t)(slice[t - 1] + 1);
+		int64_t *at = to + (row * r->n_classes + (size_t)class) * 2;
+
+		if (t > 0 && row == 0)
+			continue;
+		at[0]++;
+		at[1] += right;
+	}
 }
 
 static size_t label_bin(const struct measure *m, const char *label, size_t n)

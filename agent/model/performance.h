@@ -55,6 +55,11 @@ struct performance {
 	double *sure;          /* by class: mean confidence in it of the records that are labelled so (t_j of confident learning); NaN: none */
 	size_t n_sure;         /* n_classes of the reference, or 0 */
 
+	/* Equal opportunity, with slices and few classes: of all records, then of each slice, for each class how many are truly of it,
+	 * and of those how many were predicted so. */
+	int64_t *opportunity;
+	size_t n_opportunity;  /* performance_opportunity_n of the reference, or 0 */
+
 	/* What labels look like as they come in: a reference of its own, whose records are labels, whose measures are "accuracy", "label"
 	 * and, with few classes, "label | CLASS", the labels where that class is predicted. NULL without labels. */
 	struct reference *truth;
@@ -69,6 +74,15 @@ void performance_seal(struct performance *p);
 int performance_unseal(struct performance *p, const char *hash, struct error *e);
 /* Is it as the comments say? `first`: where it must begin; n_classes: of the reference. */
 int performance_check(const struct performance *p, size_t first, size_t n_classes, struct error *e);
+
+#define PERFORMANCE_MOST_GIVEN 12 /* classes that are looked at one by one */
+/* How many numbers equal opportunity takes; 0: no slices, or too many classes. */
+size_t performance_opportunity_n(const struct reference *r);
+/* 0, or -EINVAL and a sentence. After those of classes and slices. */
+int performance_opportunity_check(const struct reference *r, struct error *e);
+/* One label into such numbers: the index of the true class (negative: not one of the reference's; not counted), was it predicted,
+ * and of each tag the slice or -1. */
+void performance_opportunity_count(const struct reference *r, int32_t class, bool right, const int8_t *slice, int64_t *to);
 
 /* One label into a window of `truth` (v: its width), the predicted class by name (NULL: not known to the reference). Used where
  * references are made and where they are put to use, so that both count alike. */

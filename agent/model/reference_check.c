@@ -267,7 +267,7 @@ static int measures_check(const struct reference *r, struct error *e)
 	if (statistics_check(r, &at, e) < 0 || performance_check(&r->performance, at, r->n_classes, e) < 0)
 		return -EINVAL;
 	at += r->performance.width;
-	if (slices_check(r, at, e) < 0)
+	if (slices_check(r, at, e) < 0 || performance_opportunity_check(r, e) < 0)
 		return -EINVAL;
 	at += r->slices.n * r->slices.width;
 	return at == r->width ? 0 : NO("windows of width %zu, but what is counted takes %zu", r->width, at);

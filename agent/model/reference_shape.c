@@ -163,6 +163,7 @@ static const struct field performance_fields[] = {
 	{"edges", REALS, AT(edges), AT(n_edges), 0, NULL},
 	{"calibrated", REALS, AT(calibrated), AT(n_calibrated), 0, NULL},
 	{"sure", REALS, AT(sure), AT(n_sure), 0, NULL},
+	{"opportunity", INTEGERS, AT(opportunity), AT(n_opportunity), YOUNG, NULL},
 	{"truth", BYTES, AT(truth_bytes), AT(n_truth_bytes), 0, NULL},
 };
 SHAPE(performance, performance);

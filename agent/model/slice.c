@@ -40,6 +40,7 @@ void slice_signal_done(struct slice_signal *s)
 	free(s->where.at);
 	free(s->gaps.at);
 	free(s->parity.at);
+	free(s->opportunity.at);
 	free(s->counts);
 	*s = (struct slice_signal){0};
 }

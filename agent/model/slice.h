@@ -104,6 +104,8 @@ struct slice_signal {
 		struct slice_parity *at;
 		size_t n;
 	} parity;                 /* of the same period: one for each tag and predicted class */
+	struct slice_gaps opportunity; /* where labels come, in the window that ends a period: of the records truly of a class, the share that was
+	                                * predicted so, inside and in the rest (equal opportunity); `name` is the class */
 	const struct reference *of; /* NULL: no slices */
 	int64_t *counts;          /* of the same period: of all records together, then of each slice as in a window; NULL before */
 	int64_t period_start_us, period_end_us; /* TIME_NONE before the first has passed */

@@ -96,6 +96,7 @@ void view_slices(lua_State *L, struct rule_file *f, const void *of)
 	push_text(L, "where_words", s->where_words);
 	push_gaps(L, "where", &s->where);
 	push_gaps(L, "gaps", &s->gaps);
+	push_gaps(L, "opportunity", &s->opportunity);
 	push_bool(L, "fresh", s->period_fresh);
 	if (s->period_start_us != INT64_MIN) {
 		push_number(L, "period_start", (double)s->period_start_us / 1e6);

@@ -133,6 +133,7 @@ static int reference_make(struct fit *f, struct error *e)
 	fit_performance(f);
 	fit_truth(f);
 	fit_slices(f);
+	fit_opportunity(f);
 	code = fit_windows(f, e);
 	return code == 0 ? reference_check(f->r, e) : code;
 }

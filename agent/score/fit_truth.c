@@ -9,11 +9,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "model/performance.h"
+#include "score/slicer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_GIVEN 12     /* predicted classes with a measure of their own; with more there are none */
 #define MOST_WINDOWS 1000
 
 struct known {
@@ -149,7 +149,7 @@ static void measures_add(struct truths *t)
 	label_add(t, mem_copy_text(TRUTH_LABEL), words, n);
 	for (size_t i = 0; i < of->n_classes; i++)
 		given += of->classes[i][0] != '\0';
-	for (size_t i = 0; i < of->n_classes && given <= MOST_GIVEN; i++)
+	for (size_t i = 0; i < of->n_classes && given <= PERFORMANCE_MOST_GIVEN; i++)
 		if (of->classes[i][0] != '\0')
 			label_add(t, mem_format(TRUTH_GIVEN "%s", of->classes[i]), words, n);
 	free(words);
@@ -228,4 +228,54 @@ void fit_truth(struct fit *f)
 		f->r->performance.truth = t.r;
 	}
 	free(t.at);
+}
+
+/* One batch of rows that have a label. */
+static void opportunity_count(struct fit *f, const struct slicer *slicer, const struct batch *b, const char *const *labels, struct scored *scored)
+{
+	const struct reference *r = f->r;
+	size_t n_tags = r->slices.n_tags;
+
+	slicer_run(slicer, b, scored);
+	for (size_t i = 0; i < b->n; i++) {
+		struct text said = b->prediction[i];
+		int8_t slice[SLICE_MOST_TAGS];
+
+		for (size_t t = 0; t < n_tags; t++)
+			slice[t] = (int8_t)scored->slice[i * n_tags + t];
+		performance_opportunity_count(r, fit_class(r, labels[i], strlen(labels[i])),
+			said.at && strlen(labels[i]) == said.n && memcmp(labels[i], said.at, said.n) == 0, slice, r->performance.opportunity);
+	}
+}
+
+void fit_opportunity(struct fit *f)
+{
+	struct reference *r = f->r;
+	size_t *sum_of = mem_zero(r->n_measures + 1, sizeof *sum_of);
+	struct batch *b = batch_open("", 0, "", 0);
+	const char *labels[FIT_ROWS];
+	struct slicer *slicer = NULL;
+	struct scored scored;
+
+	scored_init(&scored);
+	if (r->performance.truth && performance_opportunity_n(r) > 0 && (slicer = slicer_open(r, sum_of))) {
+		r->performance.n_opportunity = performance_opportunity_n(r);
+		r->performance.opportunity = mem_zero(r->performance.n_opportunity, sizeof(int64_t));
+	}
+	for (size_t i = 0; slicer && i < f->n_rows;) {
+		size_t n = 0;
+
+		batch_reset(b);
+		for (; i < f->n_rows && n < FIT_ROWS; i++) {
+			if (!fit_row_calibrates(f, i) || !f->rows[i].label.class)
+				continue;
+			labels[n] = f->rows[i].label.class;
+			n += fit_rows_gather(f, i, i + 1, PARTS, b) > i;
+		}
+		opportunity_count(f, slicer, b, labels, &scored);
+	}
+	slicer_close(slicer);
+	scored_done(&scored);
+	batch_close(b);
+	free(sum_of);
 }

@@ -65,6 +65,7 @@ void fit_measures(struct fit *f);
  * labels look like as they come in. */
 void fit_performance(struct fit *f);
 void fit_truth(struct fit *f);
+void fit_opportunity(struct fit *f); /* after the slices */
 /* Index of the class of that name, -1: none. */
 int32_t fit_class(const struct reference *r, const char *name, size_t n);
 

@@ -238,3 +238,47 @@ def test_killed_or_not_each_label_counts_once(tmp_path, home, streams, events):
     alarms = {path: {re.search(r'change="?([^"]*)', line)[1] for line in (path / "agent.log").read_text().splitlines() if "the stream moved" in line}
               for path in (whole, killed)}
     assert alarms[whole] == alarms[killed] and alarms[whole]
+
+
+class Regional(Log):
+    "A third of the records are of region b."
+
+    def __init__(self, *args, miss=0.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        rng = np.random.default_rng(args[2] + 100)
+        self.b = rng.random(self.n) < 1 / 3
+        for i in np.flatnonzero(self.b & (rng.random(self.n) < miss)):
+            if CLASSES[self.predicted[i]] == "low":
+                self.label[i] = "high"  # in b some of the high are taken for low
+        self.right = np.array([CLASSES[k] == t for k, t in zip(self.predicted, self.label)])
+
+    def records(self):
+        lines = super().records().splitlines()
+        return "".join(line[:-1] + ', "tags": {"region": "%s"}}\n' % "ab"[int(b)] for line, b in zip(lines, self.b))
+
+
+def test_equal_opportunity_of_slices(tmp_path):
+    h = Made(tmp_path, ', slices = { "region" }, slice_period = "4h"')
+    reference = Regional("ref", 40, 21)
+    h.put("reference.jsonl", reference.records())
+    h.put("reference-labels.jsonl", reference.labels())
+    h.fitted("--labels", h.path / "reference-labels.jsonl", h.path / "reference.jsonl")
+    log = Regional("miss", 9, 22, start=24, miss=.6)
+    h.put("stream.jsonl", log.records())
+    h.put("labels.jsonl", log.labels())
+    told = [s for s in of(replayed(h, "labels.jsonl"), "signal") if s["slices"].get("opportunity")]
+    assert [s["end"][11:16] for s in told] == ["04:00", "08:00"]
+    rates = lambda l, rows, c, b: l.right[rows & (l.b == b) & (np.array(l.label) == c)]
+    for s in told:
+        end = FIRST.fromisoformat(s["end"].replace("Z", "+00:00"))
+        rows = np.array([end - timedelta(hours=4) <= t < end for t in log.ts])
+        for g in s["slices"]["opportunity"]:
+            b = g["value"] == "b"
+            inside, rest = rates(log, rows, g["name"], b), rates(log, rows, g["name"], not b)
+            assert (g["n"], g["inside"], g["rest"]) == (len(inside), pytest.approx(inside.mean()), pytest.approx(rest.mean()))
+            everything = np.ones(reference.n, bool)
+            assert g["before"] == pytest.approx(rates(reference, everything, g["name"], b).mean())
+            assert g["low"] < g["inside"] - g["rest"] < g["high"]
+        first = s["slices"]["opportunity"][0]
+        assert first["news"] and first["name"] == "high" and "found in region" in first["words"]
+        assert {(g["value"], g["name"]) for g in s["slices"]["opportunity"] if g["news"]} >= {("a", "high"), ("b", "high")}
