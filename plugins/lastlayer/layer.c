@@ -405,6 +405,18 @@ double layer_share_below(const struct rows *rows, const struct oodd_batch *const
 	return all > 0 ? below / all : 0;
 }
 
+int layer_one_sided(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, double most, const char *why)
+{
+	double below = layer_share_below(rows_for(PRODUCT_BEST), batches, n_batches);
+	char text[220];
+
+	if (below <= most)
+		return 0;
+	snprintf(text, sizeof text, "%.3g %% of the activations' mass is below zero: %s", 100 * below, why);
+	host->log(host->context, OODD_LOG_ERROR, text);
+	return -EDOM;
+}
+
 size_t layer_argmax(const struct rows *rows, const float *z, size_t n)
 {
 	float most = rows->most(z, n);

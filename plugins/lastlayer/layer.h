@@ -32,6 +32,8 @@ bool layer_row_usable(const struct rows *rows, const struct oodd_batch *b, size_
 
 /* By how much activations are one-sided: the sum of those below zero over the sum of all, regardless of sign. 0 after a ReLU. */
 double layer_share_below(const struct rows *rows, const struct oodd_batch *const *batches, size_t n_batches);
+/* 0, or -EDOM where more than `most` of it is below zero, after telling the host so, and `why` it matters. */
+int layer_one_sided(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, double most, const char *why);
 
 /* The first of the largest. */
 size_t layer_argmax(const struct rows *rows, const float *z, size_t n);

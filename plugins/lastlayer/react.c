@@ -104,19 +104,6 @@ static int percentile_make(const struct oodd_batch *const *batches, size_t n_bat
 	return 0;
 }
 
-static int one_sided_check(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches)
-{
-	double below = layer_share_below(rows_for(PRODUCT_BEST), batches, n_batches);
-	char text[220];
-
-	if (below <= MOST_BELOW)
-		return 0;
-	snprintf(text, sizeof text, "%.3g %% of the activations' mass is below zero: cutting large ones off helps after a ReLU or its like, and harms here",
-		100 * below);
-	host->log(host->context, OODD_LOG_ERROR, text);
-	return -EDOM;
-}
-
 static void result_write(const struct layer *l, float most, const struct oodd_host *host, const void **ret_bytes, size_t *ret_n)
 {
 	struct bytes_head head = {MAGIC, BYTES_ORDER, (uint32_t)l->d, (uint32_t)l->n_classes, 0};
@@ -140,7 +127,7 @@ static int react_fit(const struct oodd_host *host, const struct oodd_batch *cons
 
 	if (r)
 		return r;
-	r = one_sided_check(host, batches, n_batches);
+	r = layer_one_sided(host, batches, n_batches, MOST_BELOW, "cutting large ones off helps after a ReLU or its like, and harms here");
 	r = r ? r : percentile_make(batches, n_batches, host->option(host->context, "percentile"), &most);
 	if (!r)
 		result_write(&l, most, host, ret_bytes, ret_n);

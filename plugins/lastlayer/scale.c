@@ -27,18 +27,6 @@ struct state {
 
 /* ---- fit ---- */
 
-static int one_sided_check(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches)
-{
-	double below = layer_share_below(rows_for(PRODUCT_BEST), batches, n_batches);
-	char text[200];
-
-	if (below <= MOST_BELOW)
-		return 0;
-	snprintf(text, sizeof text, "%.3g %% of the activations' mass is below zero: a share of their sum means something only after a ReLU", 100 * below);
-	host->log(host->context, OODD_LOG_ERROR, text);
-	return -EDOM;
-}
-
 static int scale_fit(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, const void **ret_bytes, size_t *ret_n)
 {
 	struct layer l;
@@ -46,7 +34,7 @@ static int scale_fit(const struct oodd_host *host, const struct oodd_batch *cons
 
 	if (r)
 		return r;
-	r = one_sided_check(host, batches, n_batches);
+	r = layer_one_sided(host, batches, n_batches, MOST_BELOW, "a share of their sum means something only after a ReLU");
 	if (!r) {
 		struct bytes_head head = {MAGIC, BYTES_ORDER, (uint32_t)l.d, (uint32_t)l.n_classes, 0};
 		*ret_n = sizeof head + l.n_classes * sizeof *l.b;

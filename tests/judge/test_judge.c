@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "judge/effect.h"
 #include "judge/judge.h"
+#include "tests/judge/made.h"
 #include "stats/special.h"
 
 #define MINUTE INT64_C(60000000)
@@ -31,27 +32,12 @@ static const struct truth normal = {
 	{.2, .2, .2, .2, .2, 0, 0, 0, 0},
 };
 
-static double unit(void)
-{
-	return drand48();
-}
-
-static size_t pick(const double *shares, size_t n)
-{
-	double at = unit();
-	size_t i = 0;
-
-	while (i + 1 < n && at >= shares[i])
-		at -= shares[i++];
-	return i;
-}
-
 static void put(int64_t *v, const struct truth *t)
 {
-	size_t size = pick(t->size, 9);
+	size_t size = made_pick(t->size, 9);
 
-	v[pick(t->p, 9)]++;
-	v[9 + pick(t->class, N_CLASSES + 1)]++;
+	v[made_pick(t->p, 9)]++;
+	v[9 + made_pick(t->class, N_CLASSES + 1)]++;
 	v[16 + size]++;
 	if (size != 7 && size != 8) { /* a number: bins are a standard deviation apart */
 		double value = size == 5 ? -9 : size == 6 ? 9 : (double)size - 2;
@@ -68,58 +54,19 @@ static void fill(struct window *w, int64_t t, int64_t n, const struct truth *tru
 		put(w->v, truth);
 }
 
-static struct measure measure(const char *name, enum measure_kind kind, size_t first, size_t n)
-{
-	return (struct measure){.name = mem_copy_text(name),
-		.kind = kind,
-		.first = first,
-		.n = n,
-		.below = MEASURE_NO_BIN,
-		.above = MEASURE_NO_BIN,
-		.other = MEASURE_NO_BIN,
-		.missing = MEASURE_NO_BIN,
-		.mistyped = MEASURE_NO_BIN,
-		.sums = MEASURE_NO_BIN,
-		.scale = 1};
-}
-
-static double *copied(const double *x, size_t n)
-{
-	double *to = mem_alloc(n * sizeof *to);
-
-	memcpy(to, x, n * sizeof *to);
-	return to;
-}
-
 static void measures_make(struct reference *r)
 {
-	static const double p_edges[P_EDGES] = {.005, .01, .02, .05, .1, .25, .5},
-			    sizes[4] = {10, 20, 30, 40};
 	static const char *const words[N_CLASSES] = {
 		"pay", "ask", "book", "cancel", "thank", "leave"};
 
 	r->n_measures = 3;
 	r->measures = mem_zero(3, sizeof *r->measures);
-	r->measures[0] = measure("p-value", MEASURE_P_VALUE, 0, 9);
-	r->measures[0].edges = copied(p_edges, P_EDGES);
-	r->measures[0].n_edges = P_EDGES;
+	r->measures[0] = made_p_value(0, 9);
 	r->measures[0].missing = 8;
-	r->measures[1] = measure("class", MEASURE_CLASS, 9, N_CLASSES + 1);
-	r->measures[1].words = mem_alloc(N_CLASSES * sizeof *r->measures[1].words);
-	r->measures[1].n_words = N_CLASSES;
-	for (size_t i = 0; i < N_CLASSES; i++)
-		r->measures[1].words[i] = mem_copy_text(words[i]);
-	r->measures[1].other = N_CLASSES;
-	r->measures[2] = measure("size", MEASURE_NUMERIC, 16, 9);
-	r->measures[2].edges = copied(sizes, 4);
-	r->measures[2].n_edges = 4;
-	r->measures[2].least = 1;
-	r->measures[2].most = 50;
+	r->measures[1] = made_class(9, words, N_CLASSES);
+	r->measures[2] = made_size(16, 9, 25, 1);
 	r->measures[2].below = 5, r->measures[2].above = 6, r->measures[2].missing = 7,
 	r->measures[2].mistyped = 8;
-	r->measures[2].sums = 25;
-	r->measures[2].centre = 25;
-	r->measures[2].scale = 10;
 }
 
 static struct reference_window *windows_make(size_t n, int64_t first, const struct truth *truth)
@@ -332,7 +279,7 @@ static void ranked(size_t n, const double *edges, struct truth *to)
 	double *scores = mem_alloc(n * sizeof *scores), up_to, below = 0;
 
 	for (size_t i = 0; i < n; i++)
-		scores[i] = unit();
+		scores[i] = drand48();
 	qsort(scores, n, sizeof *scores, falling);
 	*to = normal;
 	for (size_t i = 0; i <= P_EDGES; i++) {

@@ -13,11 +13,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "judge/judge.h"
+#include "tests/judge/made.h"
 
 #define HOUR (INT64_C(3600) * SECOND_US)
 #define DAY (24 * HOUR)
 #define N_WORDS 4
-#define N_EDGES 7
+#define N_EDGES MADE_P_EDGES
 #define CLASS_AT (N_EDGES + 1)
 #define SIZE_AT (CLASS_AT + N_WORDS + 1)
 #define SIZE_N 5
@@ -42,16 +43,6 @@ static double daylight(const struct truth *t, int64_t us)
 	return t->day_at_night ? 1 : light;
 }
 
-static size_t pick(const double *shares, size_t n)
-{
-	double at = drand48();
-	size_t i = 0;
-
-	while (i + 1 < n && at >= shares[i])
-		at -= shares[i++];
-	return i;
-}
-
 static int64_t fill(int64_t *v, const struct truth *t, int64_t start)
 {
 	static const double p[N_EDGES + 1] = {.005, .005, .01, .03, .05, .15, .25, .5};
@@ -61,9 +52,9 @@ static int64_t fill(int64_t *v, const struct truth *t, int64_t start)
 	int64_t n = 40 + (int64_t)(120 * daylight(&(struct truth){.daily = true}, start));
 
 	for (int64_t i = 0; i < n; i++) {
-		size_t s = pick(size, SIZE_N);
-		v[pick(p, N_EDGES + 1)]++;
-		v[CLASS_AT + pick(class, N_WORDS)]++;
+		size_t s = made_pick(size, SIZE_N);
+		v[made_pick(p, N_EDGES + 1)]++;
+		v[CLASS_AT + made_pick(class, N_WORDS)]++;
 		v[SIZE_AT + s]++;
 		v[SIZE_AT + SIZE_N] += (int64_t)llround(((double)s - 2) * 0x1p20);
 		v[SIZE_AT + SIZE_N + 1]++;
@@ -71,51 +62,15 @@ static int64_t fill(int64_t *v, const struct truth *t, int64_t start)
 	return n;
 }
 
-static struct measure measure(const char *name, enum measure_kind kind, size_t first, size_t n)
-{
-	return (struct measure){.name = mem_copy_text(name),
-		.kind = kind,
-		.first = first,
-		.n = n,
-		.below = MEASURE_NO_BIN,
-		.above = MEASURE_NO_BIN,
-		.other = MEASURE_NO_BIN,
-		.missing = MEASURE_NO_BIN,
-		.mistyped = MEASURE_NO_BIN,
-		.sums = MEASURE_NO_BIN,
-		.scale = 1};
-}
-
-static double *edges(const double *x, size_t n)
-{
-	double *to = mem_alloc(n * sizeof *to);
-
-	memcpy(to, x, n * sizeof *to);
-	return to;
-}
-
 static void measures_make(struct reference *r)
 {
-	static const double p[N_EDGES] = {.005, .01, .02, .05, .1, .25, .5}, sizes[] = {10, 20, 30, 40};
 	static const char *const words[N_WORDS] = {"pay", "ask", "book", "leave"};
 
 	r->n_measures = 3;
 	r->measures = mem_zero(3, sizeof *r->measures);
-	r->measures[0] = measure("p-value", MEASURE_P_VALUE, 0, N_EDGES + 1);
-	r->measures[0].edges = edges(p, N_EDGES);
-	r->measures[0].n_edges = N_EDGES;
-	r->measures[1] = measure("class", MEASURE_CLASS, CLASS_AT, N_WORDS + 1);
-	r->measures[1].words = mem_alloc(N_WORDS * sizeof *r->measures[1].words);
-	r->measures[1].n_words = N_WORDS;
-	for (size_t i = 0; i < N_WORDS; i++)
-		r->measures[1].words[i] = mem_copy_text(words[i]);
-	r->measures[1].other = N_WORDS;
-	r->measures[2] = measure("size", MEASURE_NUMERIC, SIZE_AT, SIZE_N);
-	r->measures[2].edges = edges(sizes, 4);
-	r->measures[2].n_edges = 4;
-	r->measures[2].least = 0, r->measures[2].most = 50;
-	r->measures[2].sums = SIZE_AT + SIZE_N;
-	r->measures[2].centre = 25, r->measures[2].scale = 10;
+	r->measures[0] = made_p_value(0, N_EDGES + 1);
+	r->measures[1] = made_class(CLASS_AT, words, N_WORDS);
+	r->measures[2] = made_size(SIZE_AT, SIZE_N, SIZE_AT + SIZE_N, 0);
 }
 
 /* Hours dealt one in three to the null part. */
@@ -341,7 +296,7 @@ static void test_a_walk_is_no_season(void **state)
 		class[0] = .1 + .5 * light, class[1] = .6 - .5 * light, class[2] = .2, class[3] = .1;
 		memset(w->v + CLASS_AT, 0, (N_WORDS + 1) * sizeof *w->v);
 		for (int64_t i = 0; i < w->n; i++)
-			w->v[CLASS_AT + pick(class, N_WORDS)]++;
+			w->v[CLASS_AT + made_pick(class, N_WORDS)]++;
 	}
 	judge_learn(r, &o);
 	assert_true(r->measures[1].season_prior == 0);
