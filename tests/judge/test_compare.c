@@ -285,6 +285,74 @@ static void intervals_hold_at_all_times(void **state)
 	reference_close(b);
 }
 
+/* A metric in ten bins, and ATC's sums behind it. */
+static void estimate_add(struct reference *r)
+{
+	struct measure *m;
+
+	r->measures = mem_grow(r->measures, 4, sizeof *r->measures);
+	m = &r->measures[r->n_measures++];
+	*m = measure_of("length", MEASURE_METRIC, WIDTH);
+	m->edges = mem_zero(EDGES, sizeof(double));
+	for (size_t i = 0; i < EDGES; i++)
+		m->edges[i] = (double)i;
+	m->n_edges = EDGES;
+	m->below = EDGES + 1;
+	m->above = EDGES + 2;
+	m->n = EDGES + 3;
+	r->performance = (struct performance){.width = PERFORMANCE_WIDTH, .first = WIDTH + EDGES + 3, .basis = PERFORMANCE_LABELS,
+		.accuracy = .9, .atc = .9};
+	r->width = WIDTH + EDGES + 3 + PERFORMANCE_WIDTH;
+}
+
+/* 5 % likely wrong beside 25 %, and metrics that move by a bin. */
+static void estimates_and_metrics_are_compared_too(void **state)
+{
+	struct reference *a = reference_of("1"), *b = reference_of("2");
+	struct compare *c;
+	struct comparison now;
+
+	(void)state;
+	estimate_add(a);
+	estimate_add(b);
+	c = compare_open(a, b, &COMPARE_OPTIONS);
+	dice_state = 3;
+	for (int64_t i = 0; i < 30; i++)
+		for (int g = 0; g < 2; g++) {
+			struct window w;
+
+			window_init(&w, i * WINDOW, (i + 1) * WINDOW, a->width);
+			for (w.n = 0; w.n < 200; w.n++) {
+				w.v[WIDTH + (size_t)(dice() * 5) + (g ? 2 : 0)]++;
+				w.v[a->performance.first] += dice() < (g ? .25 : .05) ? 0 : (int64_t)PERFORMANCE_ONE;
+				w.v[a->performance.first + 1]++;
+			}
+			compare_window(c, g ? COMPARE_CANARY : COMPARE_STABLE, &w, &now);
+			window_done(&w);
+		}
+	assert_int_equal(now.n_windows, 30);
+	assert_int_equal(now.verdict, COMPARISON_ROLL_BACK);
+	for (size_t i = 0; i < now.n_rows; i++) {
+		const struct comparison_row *r = &now.rows[i];
+
+		if (!strcmp(r->name, "estimated accuracy")) {
+			assert_int_equal(r->side, SIDE_MORE_IS_WORSE);
+			assert_string_equal(r->what, "likely wrong");
+			assert_true(fabs(r->stable - .05) < .01 && fabs(r->canary - .25) < .02 && r->worse);
+			assert_true(r->low < .2 && r->high > .2 && r->low > .1);
+		} else if (!strcmp(r->name, "length")) {
+			assert_int_equal(r->side, SIDE_DIFFERENCE);
+			assert_true(r->differs && r->worse); /* two fifths of it: gross */
+		} else {
+			assert_false(r->worse || r->differs || r->not_worse); /* nothing was counted */
+		}
+	}
+	assert_int_equal(now.n_rows, 5);
+	compare_close(c);
+	reference_close(a);
+	reference_close(b);
+}
+
 static void what_is_kept_comes_back(void **state)
 {
 	struct reference *a = reference_of("1"), *b = reference_of("2"), *other = reference_of("3");
@@ -340,6 +408,7 @@ int main(void)
 		cmocka_unit_test(a_worse_canary_is_rolled_back),
 		cmocka_unit_test(other_classes_are_held_and_named),
 		cmocka_unit_test(intervals_hold_at_all_times),
+		cmocka_unit_test(estimates_and_metrics_are_compared_too),
 		cmocka_unit_test(what_is_kept_comes_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
