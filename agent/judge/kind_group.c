@@ -22,9 +22,16 @@ static bool beyond_chance(const struct odd *o, int64_t n, int64_t records)
 	return n >= LEAST_MEMBERS && interval_gamma((double)(n - 1), o->rate * (double)records) < TAIL;
 }
 
+static bool of_copies(const struct odd *o, size_t group)
+{
+	return leaders_spread(o->leaders, group) <= fmax(o->r->odd.near_, 1e-6);
+}
+
 bool odd_group_burst(const struct odd *o, size_t group, int64_t n, int64_t window_n)
 {
-	return leaders_spread(o->leaders, group) <= o->r->odd.near_ && beyond_chance(o, n, window_n);
+	const struct odd_cluster *c = &o->clusters[group];
+
+	return of_copies(o, group) && (beyond_chance(o, n, window_n) || beyond_chance(o, c->n, o->seen - c->since));
 }
 
 static void groups_judge(struct odd *o, bool *ret_fresh)
@@ -42,7 +49,7 @@ static void groups_judge(struct odd *o, bool *ret_fresh)
 			c->n = 1;
 			c->since = o->seen;
 			c->windows = 0;
-		} else if (!c->class && c->windows >= 2 && beyond_chance(o, c->n, records)) {
+		} else if (!c->class && c->windows >= 2 && beyond_chance(o, c->n, records) && !of_copies(o, i)) {
 			c->class = o->leaders->at[i].kept = ret_fresh[i] = true;
 		}
 	}

@@ -69,7 +69,7 @@ void odd_look(const struct odd *o, struct odd_window *w, const struct odd_row *r
 /* The window is closed: its records join groups, in order of time. ret_n: LEADERS_MOST, how many each group has of those looked at;
  * ret_fresh: whether it became a class just now. */
 void odd_groups_close(struct odd *o, struct odd_window *w, int64_t window_n, int64_t *ret_n, bool *ret_fresh);
-/* So many copies of one record in one window that chance has no part in it. */
+/* So many copies of one record, in this window or since it began, that chance has no part in it. */
 bool odd_group_burst(const struct odd *o, size_t group, int64_t n, int64_t window_n);
 
 /* kind_sample.c. Takes `rounded`. */

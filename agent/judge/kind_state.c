@@ -6,12 +6,13 @@
 #include "model/pack.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ODD_FORMAT 1
 #define MOST_RECORDS (INT64_C(1) << 50) /* small enough that whatever is added to it fits */
-enum { CLUSTER_FIELDS = 12, LOOKED_FIELDS = 6, SAMPLE_FIELDS = 3 };
+enum { CLUSTER_FIELDS = 13, LOOKED_FIELDS = 6, SAMPLE_FIELDS = 3 };
 
 static void pack_narrow(struct buf *to, const int16_t *x, size_t n)
 {
@@ -65,6 +66,7 @@ static void pack_cluster(const struct odd *o, size_t i, struct buf *to)
 	pack_int(to, c->last_us);
 	pack_int(to, c->windows);
 	pack_bool(to, c->class);
+	pack_real(to, g->lengths);
 	pack_members(o, c, to);
 }
 
@@ -189,11 +191,13 @@ static bool read_member(const struct odd *o, const struct msgpack_object *from, 
 static bool read_leader(const struct msgpack_object *o, size_t d, struct leader *to)
 {
 	int64_t *wide = mem_alloc((d + 1) * sizeof *wide), n, first;
-	bool good = read_int(o, 1, 1, &n) && read_int(o, 2, 0, &first) && read_numbers(unpack_item(o, 3), d, INT32_MAX, wide);
+	double lengths;
+	bool good = read_int(o, 1, 1, &n) && read_int(o, 2, 0, &first) && read_numbers(unpack_item(o, 3), d, INT32_MAX, wide) &&
+		    unpack_real(unpack_item(o, 11), &lengths) && lengths > 0 && isfinite(lengths);
 
 	if (good) {
 		free(to->sum);
-		*to = (struct leader){.n = n, .first = first, .sum = mem_alloc(d * sizeof *to->sum)};
+		*to = (struct leader){.n = n, .first = first, .lengths = lengths, .sum = mem_alloc(d * sizeof *to->sum)};
 		for (size_t j = 0; j < d; j++)
 			to->sum[j] = (int32_t)wide[j];
 		leader_settle(to, d);
@@ -204,7 +208,7 @@ static bool read_leader(const struct msgpack_object *o, size_t d, struct leader 
 
 static bool read_cluster(struct odd *o, const struct msgpack_object *from)
 {
-	const struct msgpack_object *members = unpack_item(from, 11);
+	const struct msgpack_object *members = unpack_item(from, 12);
 	struct odd_cluster c = {0};
 	int64_t i;
 	size_t n = unpack_length(members);

@@ -95,11 +95,8 @@ double leaders_distance(const struct leaders *l, size_t group, const int16_t *x)
 double leaders_spread(const struct leaders *l, size_t group)
 {
 	const struct leader *g = &l->at[group];
-	double n = (double)(g->n < LEADER_MOST_SUMMED ? g->n : LEADER_MOST_SUMMED), length;
+	double length = g->n > 0 ? sqrt(g->squares) / g->lengths : 0;
 
-	if (g->n == 0)
-		return 2;
-	length = sqrt(g->squares) / (n * LEADER_ONE);
 	return sqrt(length < 1 ? 2 - 2 * length : 0);
 }
 
@@ -154,9 +151,10 @@ size_t leaders_put(struct leaders *l, const int16_t *x, bool *ret_new)
 	g = &l->at[at];
 	for (size_t j = 0; j < l->d && g->n < LEADER_MOST_SUMMED; j++)
 		g->sum[j] += x[j];
-	if (g->n < LEADER_MOST_SUMMED)
+	if (g->n++ < LEADER_MOST_SUMMED) {
+		g->lengths += sqrt(length_of(x, l->d));
 		leader_settle(g, l->d);
-	g->n++;
+	}
 	l->put++;
 	return at;
 }

@@ -21,6 +21,7 @@ struct leader {
 	int64_t first;  /* number of its first vector among all that were put */
 	bool kept;      /* the caller's: not to be given up for a new group while others are there */
 	int32_t *sum;   /* d: of the rounded vectors, at most LEADER_MOST_SUMMED of them */
+	double lengths; /* of the rounded vectors in sum, added up */
 	double squares; /* of sum; leader_settle */
 };
 

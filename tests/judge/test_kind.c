@@ -161,6 +161,29 @@ static void bursts_are_no_classes(void **state)
 	batch_close(b);
 }
 
+/* A probe that asks the same every minute is many copies of one record, and no class. */
+static void copies_are_no_class(void **state)
+{
+	struct odd *o = odd_open(&reference, &(struct odd_options){20, false});
+	struct batch *b = batch_made();
+	struct signal_odd s;
+
+	(void)state;
+	for (int w = 0; w < 10; w++) {
+		for (int i = 0; i < 2; i++) {
+			struct odd_row row = row_of(b, made(b, 9, (uint64_t)(2 * w + i), .005f), .1, .001);
+
+			put(o, w * MINUTE, &row);
+		}
+		closed(o, w * MINUTE, 100, &s);
+		assert_int_equal(s.n_groups, 0);
+		assert_int_equal(s.kinds[ODD_ADVERSARIAL], w < 2 ? 0 : 2);
+		signal_odd_done(&s);
+	}
+	odd_close(o);
+	batch_close(b);
+}
+
 /* One in a thousand records, for ever: what the reference has too. */
 static void what_is_always_odd_is_no_news(void **state)
 {
@@ -312,6 +335,7 @@ int main(void)
 		cmocka_unit_test(the_table),
 		cmocka_unit_test(a_class_that_is_new),
 		cmocka_unit_test(bursts_are_no_classes),
+		cmocka_unit_test(copies_are_no_class),
 		cmocka_unit_test(what_is_always_odd_is_no_news),
 		cmocka_unit_test(samples_do_not_depend_on_order),
 		cmocka_unit_test(a_restart_changes_nothing),

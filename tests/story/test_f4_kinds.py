@@ -30,7 +30,7 @@ def faulty(record, n):
 def of_a_new_kind(record, n, direction, dice):
     "In a place of its own, and the model cannot say what it is."
     record["id"] = f"new-{n}"
-    record["embedding"] = [round(x + dice.gauss(0, .2), 5) for x in direction]
+    record["embedding"] = [round(x + dice.gauss(0, .7), 5) for x in direction]
     record["logits"] = [dice.gauss(0, .01) for _ in record["logits"]]
     record["text"] = "please water my plants while I am away, and do not forget the one on the balcony, it is thirsty"
     return record
