@@ -21,6 +21,7 @@
 #define RULES_KEY "all"
 
 enum { PEEK_BYTES = 64 * 1024, STRANGERS_NAMED = 100, INHERITED_MOST = 256 };
+#define INHERITED_SILENT_US (INT64_C(86400) * 1000000)
 
 /* A (model, version) that no reference knows: said once, then only counted. */
 struct stranger {
@@ -46,6 +47,8 @@ struct pipeline {
 	struct chunk *idle;              /* chunks to be used again */
 	struct stranger strangers[STRANGERS_NAMED];
 	size_t n_strangers;
+	char **given_up;                 /* keys of streams whose state is to be dropped with the next save */
+	size_t n_given_up;
 };
 
 static int rules_of(const struct config *config, struct rules **ret, struct buf *errors)
@@ -123,6 +126,9 @@ void pipeline_close(struct pipeline *p)
 		free(p->strangers[i].model);
 		free(p->strangers[i].version);
 	}
+	for (size_t i = 0; i < p->n_given_up; i++)
+		free(p->given_up[i]);
+	free(p->given_up);
 	decoded_done(&p->peeked);
 	teacher_close(p->teacher);
 	explainer_close(p->explainer);
@@ -401,14 +407,45 @@ static void rows_out(struct pipeline *p, const struct chunk *c)
 	free(row);
 }
 
+/* When a stream was last heard of, as far as is known. */
+static int64_t silent_since(const struct stream *s)
+{
+	int64_t watermark = windows_watermark(s->windows);
+
+	return watermark != TIME_NONE ? watermark : windows_next_end(s->windows);
+}
+
+/* Too many versions live by what they inherited: the one that has been silent longest is given up, if it has been for a day. */
+static bool inherited_room(struct pipeline *p, int64_t now_us)
+{
+	struct stream *oldest = NULL;
+
+	if (streams_inherited(&p->streams) < INHERITED_MOST)
+		return true;
+	for (size_t i = 0; i < p->streams.n; i++) {
+		struct stream *s = p->streams.at[i];
+
+		if (!s->retired && s->reference->inherited_from && (!oldest || silent_since(s) < silent_since(oldest)))
+			oldest = s;
+	}
+	if (!oldest || now_us < silent_since(oldest) + INHERITED_SILENT_US)
+		return false;
+	windows_flush(oldest->windows);
+	windows_handed_out(p, oldest);
+	oldest->retired = true;
+	p->given_up = mem_grow(p->given_up, p->n_given_up + 1, sizeof *p->given_up);
+	p->given_up[p->n_given_up++] = mem_copy_text(oldest->key);
+	return true;
+}
+
 /* A version that no reference knows, of a model that one does: watched by what does not depend on the model, from its first
  * record on. NULL when there is nothing to watch it by. */
-static struct stream *stream_of_new_version(struct pipeline *p, const char *model, const char *version)
+static struct stream *stream_of_new_version(struct pipeline *p, const char *model, const char *version, int64_t now_us)
 {
 	struct stream *from = streams_ancestor(&p->streams, model), *s, *before;
 	struct error e = {0};
 
-	if (!from || streams_inherited(&p->streams) >= INHERITED_MOST || stream_inherit(from, version, p->plugins, &s, &e))
+	if (!from || !inherited_room(p, now_us) || stream_inherit(from, version, p->plugins, &s, &e))
 		return NULL;
 	if (streams_put(&p->streams, s, &before)) {
 		stream_close(s);
@@ -428,7 +465,7 @@ static void batch_catch_up(struct pipeline *p, struct chunk *c, size_t i)
 	struct stream *s = streams_find(&p->streams, b->model, b->version);
 
 	if (!s && p->parts == PIPELINE_ALL)
-		s = stream_of_new_version(p, b->model, b->version);
+		s = stream_of_new_version(p, b->model, b->version, b->time_us[0]);
 	c->streams[i] = s;
 	if (s)
 		scorer_run(s->scorer, &c->space, b, &c->scored[i]);
@@ -600,8 +637,21 @@ static void save_stream(struct stream *s, struct txn *t)
 	s->moved = false;
 }
 
+static void drop_given_up(struct pipeline *p, struct txn *t)
+{
+	static const enum state_kind kinds[] = {STATE_WINDOW, STATE_JUDGE, STATE_ODD};
+
+	for (size_t i = 0; i < p->n_given_up; i++) {
+		for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+			txn_drop_state(t, kinds[k], p->given_up[i]);
+		free(p->given_up[i]);
+	}
+	p->n_given_up = 0;
+}
+
 void pipeline_save(struct pipeline *p, struct txn *t)
 {
+	drop_given_up(p, t); /* one that has come back is saved below */
 	for (size_t i = 0; i < p->streams.n; i++)
 		if (p->streams.at[i]->moved && !p->streams.at[i]->retired)
 			save_stream(p->streams.at[i], t);

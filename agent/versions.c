@@ -25,6 +25,9 @@ void versions_done(struct versions *v)
 {
 	for (size_t i = 0; i < v->n; i++)
 		pair_done(&v->pairs[i]);
+	for (size_t i = 0; i < v->n_gone; i++)
+		free(v->gone[i]);
+	free(v->gone);
 	free(v->pairs);
 	*v = (struct versions){0};
 }
@@ -69,14 +72,57 @@ static struct compare *opened(const struct stream *stable, const struct stream *
 	return compare_open(stable->reference, canary->reference, &(struct compare_options){c->tolerance, c->alpha});
 }
 
+static void pair_drop(struct versions *v, size_t i)
+{
+	v->gone = mem_grow(v->gone, v->n_gone + 1, sizeof *v->gone);
+	v->gone[v->n_gone++] = mem_copy_text(v->pairs[i].key);
+	pair_done(&v->pairs[i]);
+	v->pairs[i] = v->pairs[--v->n];
+}
+
+static const struct stream *part_of(const struct streams *streams, const char *key, const char **rest)
+{
+	const char *model_end = strchr(key, '\n'), *at = *rest, *end;
+	char *model, *version;
+	const struct stream *s;
+
+	if (!model_end || !at)
+		return NULL;
+	end = strchr(at, '\n');
+	model = mem_copy_span(key, (size_t)(model_end - key));
+	version = end ? mem_copy_span(at, (size_t)(end - at)) : mem_copy_text(at);
+	s = streams_find(streams, model, version);
+	*rest = end ? end + 1 : NULL;
+	free(model);
+	free(version);
+	return s;
+}
+
+/* Pairs of which one is watched no more. */
+static void pairs_sweep(struct versions *v, const struct streams *streams)
+{
+	for (size_t i = 0; i < v->n;) {
+		const char *rest = strchr(v->pairs[i].key, '\n') + 1;
+		bool both = part_of(streams, v->pairs[i].key, &rest) && part_of(streams, v->pairs[i].key, &rest);
+
+		if (both)
+			i++;
+		else
+			pair_drop(v, i);
+	}
+}
+
 /* The pair, made when there is none yet, begun anew when one of the two has another reference now. NULL: too many. */
-static struct version_pair *pair_for(struct versions *v, const struct stream *stable, const struct stream *canary)
+static struct version_pair *pair_for(struct versions *v, const struct streams *streams, const struct stream *stable,
+	const struct stream *canary)
 {
 	char *key = mem_format("%s\n%s\n%s", stable->model, stable->version, canary->version);
 	struct version_pair *p = NULL;
 
 	for (size_t i = 0; i < v->n && !p; i++)
 		p = strcmp(v->pairs[i].key, key) ? NULL : &v->pairs[i];
+	if (!p && v->n == VERSIONS_MOST_PAIRS)
+		pairs_sweep(v, streams);
 	if (!p && v->n < VERSIONS_MOST_PAIRS) {
 		v->pairs = mem_grow(v->pairs, v->n + 1, sizeof *v->pairs);
 		p = &v->pairs[v->n++];
@@ -102,7 +148,7 @@ void versions_window(struct versions *v, const struct streams *streams, const st
 		stable = stable_of(streams, canary);
 		if (!stable || (s != stable && s != canary))
 			continue;
-		p = pair_for(v, stable, canary);
+		p = pair_for(v, streams, stable, canary);
 		if (!p)
 			continue;
 		p->moved = true;
@@ -115,6 +161,11 @@ void versions_save(struct versions *v, struct txn *t)
 {
 	struct buf blob = BUF_EMPTY;
 
+	for (size_t i = 0; i < v->n_gone; i++) {
+		txn_drop_state(t, STATE_COMPARE, v->gone[i]);
+		free(v->gone[i]);
+	}
+	v->n_gone = 0;
 	for (size_t i = 0; i < v->n; i++) {
 		if (!v->pairs[i].moved)
 			continue;
@@ -131,24 +182,6 @@ struct loading {
 	const struct streams *streams;
 };
 
-static const struct stream *part_of(const struct streams *streams, const char *key, const char **rest)
-{
-	const char *model_end = strchr(key, '\n'), *at = *rest, *end;
-	char *model, *version;
-	const struct stream *s;
-
-	if (!model_end || !at)
-		return NULL;
-	end = strchr(at, '\n');
-	model = mem_copy_span(key, (size_t)(model_end - key));
-	version = end ? mem_copy_span(at, (size_t)(end - at)) : mem_copy_text(at);
-	s = streams_find(streams, model, version);
-	*rest = end ? end + 1 : NULL;
-	free(model);
-	free(version);
-	return s;
-}
-
 static int load_pair(void *context, const char *key, const void *at, size_t n)
 {
 	struct loading *l = context;
@@ -160,9 +193,12 @@ static int load_pair(void *context, const char *key, const void *at, size_t n)
 	rest = rest ? rest + 1 : NULL;
 	stable = part_of(l->streams, key, &rest);
 	canary = part_of(l->streams, key, &rest);
-	if (!stable || !canary || stable_of(l->streams, canary) != stable)
+	if (!stable || !canary || stable_of(l->streams, canary) != stable) {
+		l->versions->gone = mem_grow(l->versions->gone, l->versions->n_gone + 1, sizeof *l->versions->gone);
+		l->versions->gone[l->versions->n_gone++] = mem_copy_text(key);
 		return 0;
-	p = pair_for(l->versions, stable, canary);
+	}
+	p = pair_for(l->versions, l->streams, stable, canary);
 	if (p && compare_unpack(p->compare, at, n, &e))
 		log_info("versions", "two versions are compared from the beginning: one has another reference now", "model",
 			log_s(stable->model), "stable", log_s(stable->version), "canary", log_s(canary->version));

@@ -17,6 +17,8 @@ struct version_pair;
 struct versions {
 	struct version_pair *pairs;
 	size_t n;
+	char **gone; /* keys whose state is to be dropped with the next save */
+	size_t n_gone;
 };
 
 void versions_done(struct versions *v);

@@ -86,6 +86,19 @@ def test_threads_and_cuts_change_nothing(home, events):
     assert by_stream(home.events("--threads", "3", *[home.path / f"piece{i}.jsonl" for i in (0, 1, 2)])) == by_stream(events)
 
 
+def test_versions_that_are_gone_make_room(home):
+    "A version a day for ten months: each is watched, though only so many at once; a flood of them in one hour is not."
+    calm = [records(3, 10 + i, 24 * (1 + i), f"day-{i}") for i in range(300)]
+    (home.path / "many.jsonl").write_bytes(b"".join(lines(*calm)))
+    events = home.events(home.path / "many.jsonl")
+    assert events[-1]["scored"]["records"] == events[-1]["no_detectors"] == 900 and not events[-1]["rejected"]
+    assert len({e["version"] for e in events if e["event"] == "window"}) == 300
+    flood = [records(1, 10 + i, 24 + i / 300, f"build-{i}") for i in range(300)]
+    (home.path / "flood.jsonl").write_bytes(b"".join(lines(*flood)))
+    events = home.events(home.path / "flood.jsonl")
+    assert len({e["version"] for e in events if e["event"] == "window"}) == 256 and events[-1]["balanced"]
+
+
 def test_its_state_survives_a_restart(home, events):
     "Killed in the middle of the new version's second hour; what is said of windows after it is what replay says."
     rows = (home.path / "live.jsonl").read_bytes().splitlines(True)
