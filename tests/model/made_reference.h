@@ -75,8 +75,8 @@ static inline void window_fill(struct reference_window *w, int64_t start_us, siz
 		.width = width,
 		.v = mem_zero(width, sizeof(int64_t))};
 	w->v[1] = 7;
-	w->v[width - 1] = 6;
-	w->v[width - 2] = -123456789012345;
+	w->v[11] = 6; /* a mean's sum, and its terms */
+	w->v[10] = -123456789012345;
 }
 
 static inline void measures_fill(struct reference *r)
@@ -131,6 +131,37 @@ static inline void odd_fill(struct reference *r)
 	r->odd.classes[1] = 77;
 }
 
+/* Told how often the model is right, and by labels that came in two windows. */
+static inline void performance_fill(struct reference *r)
+{
+	struct performance *p = &r->performance;
+	struct reference *truth = reference_new();
+
+	*p = (struct performance){.width = PERFORMANCE_WIDTH, .first = r->width, .basis = PERFORMANCE_LABELS, .score = PERFORMANCE_MAXLOGIT, .n = 300,
+		.accuracy = 0.9, .threshold = -1.25, .atc = 0.9, .cbpe = 0.91, .confidence = 0.8, .atc_worth = 0.5, .gap_sd = 0.3};
+	p->edges = mem_copy((double[]){0.5, 0.75}, 2 * sizeof(double));
+	p->n_edges = 2;
+	p->calibrated = mem_copy((double[]){0.25, 0.6, 1.0}, 3 * sizeof(double));
+	p->n_calibrated = 3;
+	p->sure = mem_copy((double[]){0.7, (double)NAN}, 2 * sizeof(double));
+	p->n_sure = 2;
+	r->width += p->width;
+	truth->model = mem_copy_text("intent");
+	truth->version = mem_copy_text("");
+	truth->made_by = mem_copy_text("oodd test");
+	truth->flag_rate = 0.01;
+	truth->window_us = r->window_us;
+	truth->measures = mem_zero(1, sizeof *truth->measures);
+	truth->n_measures = 1;
+	measure_fill(&truth->measures[0], "accuracy", MEASURE_ACCURACY, 0);
+	truth->measures[0].words = mem_zero(1, sizeof(char *));
+	truth->measures[0].words[0] = mem_copy_text("right");
+	truth->measures[0].n_words = truth->measures[0].other = 1;
+	truth->measures[0].n = truth->width = 2;
+	p->truth = truth;
+	performance_seal(p);
+}
+
 static inline struct reference *sample(void)
 {
 	struct reference *r = reference_new();
@@ -165,6 +196,7 @@ static inline struct reference *sample(void)
 	r->window_us = 300000000;
 	measures_fill(r);
 	odd_fill(r);
+	performance_fill(r);
 	r->windows = mem_zero(2, sizeof *r->windows);
 	r->n_windows = 2;
 	window_fill(&r->windows[0], -600000000, r->width);

@@ -76,6 +76,10 @@ static void what_is_written_comes_back_bit_for_bit(void **state)
 	assert_true(isnan(back->detectors[0].agreement));
 	assert_string_equal(back->category[0].words[1], "smith");
 	assert_int_equal(back->windows[1].v[10], -123456789012345);
+	assert_memory_equal(back->performance.calibrated, r->performance.calibrated, 3 * sizeof(double));
+	assert_true(back->performance.threshold == -1.25 && isnan(back->performance.sure[1]));
+	assert_string_equal(back->performance.truth->measures[0].words[0], "right");
+	assert_string_equal(back->performance.truth->hash, back->hash);
 	assert_int_equal(back->partial[0].members, 2);
 	assert_int_equal(stat(file("a.ref"), &is), 0);
 	assert_int_equal(is.st_mode & 07, 0); /* not for others */
@@ -223,6 +227,12 @@ static void b_season_prior(struct reference *r) { r->measures[1].season_prior = 
 static void b_base(struct reference *r) { r->measures[1].base[0] = -1; }
 static void b_judged(struct reference *r) { r->measures[0].judged = true; }
 static void b_width(struct reference *r) { r->width = 11; }
+static void b_performance(struct reference *r) { r->performance.first--; }
+static void b_accuracy(struct reference *r) { r->performance.accuracy = 1.5; }
+static void b_map(struct reference *r) { r->performance.calibrated[2] = 0.5; }
+static void b_edges_of_map(struct reference *r) { r->performance.n_edges = 1; }
+static void b_sure(struct reference *r) { r->performance.n_sure = 1; }
+static void b_opportunity(struct reference *r) { r->performance.n_opportunity = 1; }
 static void b_order(struct reference *r) { r->windows[1].start_us = r->windows[0].start_us; }
 static void b_start(struct reference *r) { r->windows[1].start_us += 1; }
 static void b_count(struct reference *r) { r->windows[1].v[0] = 8; }
@@ -235,7 +245,7 @@ static void every_promise_is_checked(void **state)
 	static void (*const breaks[])(struct reference *) = {b_flag, b_window, b_classes, b_knot,
 		b_nan, b_above, b_total, b_exact, b_by_class, b_weight, b_muted, b_members, b_edges,
 		b_first, b_special, b_special_far, b_special_low, b_sums, b_scale, b_mean,
-		b_mean_sum, b_kappa, b_season, b_season_day, b_season_prior, b_base, b_judged, b_width, b_order, b_start, b_count,
+		b_mean_sum, b_kappa, b_season, b_season_day, b_season_prior, b_base, b_judged, b_width, b_performance, b_accuracy, b_map, b_edges_of_map, b_sure, b_opportunity, b_order, b_start, b_count,
 		b_negative, b_flagged};
 
 	(void)state;
@@ -402,7 +412,7 @@ static void a_new_version_inherits_what_does_not_depend_on_the_model(void **stat
 	assert_memory_equal(heir->measures[1].mean, r->measures[1].mean, 7 * sizeof(double));
 	assert_true(heir->measures[1].kappa == r->measures[1].kappa);
 	assert_int_equal(heir->n_windows, 2);
-	assert_memory_equal(heir->windows[1].v, r->windows[1].v, r->width * sizeof(int64_t));
+	assert_memory_equal(heir->windows[1].v, r->windows[1].v, r->performance.first * sizeof(int64_t));
 	/* its hash is of what it holds */
 	assert_int_equal(reference_inherit(r, "2.0", &again, &e), 0);
 	assert_int_equal(reference_inherit(r, "2.1", &other, &e), 0);
@@ -424,10 +434,10 @@ static void a_version_inherits_stretches_of_windows(void **state)
 	r->measures[0].kind = MEASURE_P_VALUE; /* of detectors, which are not inherited */
 	assert_int_equal(reference_inherit(r, "2.0", &heir, &e), 0);
 	assert_int_equal(heir->n_measures, 1);
-	assert_int_equal(heir->width, r->width - 3);
+	assert_int_equal(heir->width, r->performance.first - 3); /* how often the model is right is not inherited */
 	assert_int_equal(heir->measures[0].first, 0);
 	assert_int_equal(heir->measures[0].sums, 7);
-	assert_memory_equal(heir->windows[0].v, r->windows[0].v + 3, (r->width - 3) * sizeof(int64_t));
+	assert_memory_equal(heir->windows[0].v, r->windows[0].v + 3, (r->performance.first - 3) * sizeof(int64_t));
 	reference_close(heir);
 	r->n_measures = 1;
 	assert_int_equal(reference_inherit(r, "2.0", &heir, &e), -ENOENT);
