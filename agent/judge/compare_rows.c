@@ -278,7 +278,7 @@ size_t rows_make(const struct reference *stable, const struct reference *canary,
 	for (size_t i = 0; i < stable->n_measures; i++) {
 		const struct measure *a = &stable->measures[i], *b = measure_like(canary, a);
 
-		if (makers[a->kind] && b)
+		if (makers[a->kind] && b && !a->slice)
 			n += makers[a->kind](a, b, tolerance, &rows[n]);
 	}
 	*ret = rows;

@@ -29,6 +29,8 @@
 /* Records of new kinds are what oodd is for: their measure has a quarter of the weight, the others
  * share the rest. */
 #define P_VALUE_WEIGHT .25
+/* All measures of slices together, where there are any: what is found in the whole stream pays a tenth of a nat for them. */
+#define SLICE_WEIGHT .1
 /* A measure whose evidence began to rise at most so many windows after an alarm belongs to its
  * cause. */
 #define SAME_CAUSE_WINDOWS 2
@@ -104,16 +106,24 @@ static int64_t latched_us(const struct judge *j, size_t i)
 	return g ? g->latched_us : j->tracks[i].latched_us;
 }
 
+static bool of_slice(const struct judge *j, size_t i)
+{
+	return i < j->r->n_measures && j->r->measures[i].slice > 0;
+}
+
 static void weights_make(struct judge *j)
 {
-	double p = 0, rest = 0;
+	double p = 0, rest = 0, slices = 0, all;
 
 	for (size_t i = 0; i < j->n; i++)
-		*(kind_of(j, i) == MEASURE_P_VALUE ? &p : &rest) += is_judged(j, i);
+		*(of_slice(j, i) ? &slices : kind_of(j, i) == MEASURE_P_VALUE ? &p : &rest) += is_judged(j, i);
+	all = slices > 0 && p + rest > 0 ? 1 - SLICE_WEIGHT : 1;
 	for (size_t i = 0; i < j->n; i++) {
 		double p_share = rest == 0 ? 1 : P_VALUE_WEIGHT,
 		       rest_share = p == 0 ? 1 : 1 - P_VALUE_WEIGHT;
-		double share = kind_of(j, i) == MEASURE_P_VALUE ? p_share / p : rest_share / rest;
+		double share = all * (kind_of(j, i) == MEASURE_P_VALUE ? p_share / p : rest_share / rest);
+		if (of_slice(j, i))
+			share = (p + rest > 0 ? SLICE_WEIGHT : 1) / slices;
 		j->log_weight[i] = is_judged(j, i) ? log(share) : -INFINITY;
 	}
 }
@@ -327,7 +337,8 @@ static void finding_fill(
 	centre = usual_centre(j, i, &now, when, sizeof when);
 	psi = effect_fill(&now, centre, when, w->v, j->q, to);
 	to->excess = psi;
-	schema_look(j->r, i, &now, centre, w, j->q, to, schema);
+	if (!t->m->slice)
+		schema_look(j->r, i, &now, centre, w, j->q, to, schema);
 	if (t->state == TRACK_KNOWN)
 		psi = effect_of_level(t->m, t->known.own);
 	if (t->m->judged)
@@ -375,25 +386,34 @@ static void lead_add(struct signal *s)
 			most->change);
 }
 
+/* Of a slice only what has moved is told. */
+static bool is_told(const struct judge *j, size_t at)
+{
+	return !of_slice(j, at) || is_latched(j, at) || j->moved[at];
+}
+
 static void findings_fill(struct judge *j, const struct window *w, bool judged, struct signal *to)
 {
-	size_t n = j->n;
-
-	to->findings = mem_alloc((n + 1) * sizeof *to->findings);
-	to->n_findings = n;
+	to->findings = mem_alloc((j->n + 1) * sizeof *to->findings);
+	to->n_findings = 0;
 	to->since_us = TIME_NONE;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < j->n; i++) {
 		size_t at = j->order[i];
+		struct finding *f = &to->findings[to->n_findings];
+
+		if (!is_told(j, at))
+			continue;
+		to->n_findings++;
 		if (gauge_of(j, at))
-			gauge_finding(j, at, judged, &to->findings[i]);
+			gauge_finding(j, at, judged, f);
 		else
-			finding_fill(j, at, w, judged, &to->findings[i], &to->schema);
-		to->findings[i].latched = is_latched(j, at) && latched_us(j, at) < w->start_us;
-		to->findings[i].moved = is_latched(j, at) || j->moved[at];
+			finding_fill(j, at, w, judged, f, &to->schema);
+		f->latched = is_latched(j, at) && latched_us(j, at) < w->start_us;
+		f->moved = is_latched(j, at) || j->moved[at];
 		if (is_latched(j, at) && (to->since_us == TIME_NONE || latched_us(j, at) < to->since_us))
 			to->since_us = latched_us(j, at);
-		if (to->findings[i].moved && to->findings[i].severity > to->severity)
-			to->severity = to->findings[i].severity;
+		if (f->moved && f->severity > to->severity)
+			to->severity = f->severity;
 	}
 	if (to->fresh)
 		lead_add(to);

@@ -76,7 +76,7 @@ static double p_value_prior(const struct reference *r, const struct measure *m, 
 {
 	double low, high;
 
-	if (m->kind != MEASURE_P_VALUE || bin > m->n_edges)
+	if (m->kind != MEASURE_P_VALUE || bin > m->n_edges || m->slice) /* odd records are not spread evenly over slices */
 		return 0;
 	low = bin ? m->edges[bin - 1] : 0;
 	high = bin < m->n_edges ? m->edges[bin] : 1;
@@ -221,7 +221,7 @@ void judge_learn(struct reference *r, const struct judge_options *options)
 	season_learn(r, lessons, options->season);
 	for (size_t i = 0; i < r->n_measures; i++) {
 		measure_learn(r, &r->measures[i], &lessons[i], prior, options, &best[n]);
-		n += lessons[i].n > 0 && bins_used(&r->measures[i]) > 1;
+		n += lessons[i].n > 0 && bins_used(&r->measures[i]) > 1 && !r->measures[i].slice;
 	}
 	prior = usual(best, n);
 	for (size_t i = 0; i < r->n_measures; i++) {

@@ -241,7 +241,7 @@ static void look_missing(const struct look *l)
 		double n = records_of(m, l->w), after;
 		char before[16], now[16];
 
-		if (m->missing == MEASURE_NO_BIN || m->kind == MEASURE_P_VALUE || !m->mean || n == 0)
+		if (m->missing == MEASURE_NO_BIN || m->kind == MEASURE_P_VALUE || !m->mean || n == 0 || m->slice)
 			continue;
 		after = (double)l->w->v[m->first + m->missing] / n;
 		if (!swollen(m, n, m->missing, after))

@@ -166,7 +166,7 @@ static double fit_all(
 
 	for (size_t i = 0; i < r->n_measures; i++) {
 		strengths[i] = fit(&lessons[i], &r->measures[i], s, r->window_us, &gain);
-		sum += gain;
+		sum += r->measures[i].slice ? 0 : gain;
 	}
 	return sum;
 }

@@ -61,9 +61,14 @@ static struct sums sums_of(const struct quantity *q, const int64_t *at)
 	return (struct sums){(double)at[a->at + q->bin], n};
 }
 
-static struct sums less(struct sums a, struct sums b)
+/* A part that is more than the whole (a self-test deals every measure for itself) leaves nothing. */
+static struct sums less(const struct quantity *q, struct sums a, struct sums b)
 {
-	return (struct sums){a.k - b.k, a.n - b.n};
+	struct sums left = {a.k - b.k, fmax(0, a.n - b.n)};
+
+	if (!is_mean(q))
+		left.k = fmin(fmax(left.k, 0), left.n);
+	return left;
 }
 
 /* The same in independent records. */
@@ -130,9 +135,9 @@ static void four(const struct reference *r, const struct quantity *q, size_t sli
 	size_t at = (slice + 1) * r->slices.width;
 
 	x[0] = sums_of(q, counts + at);
-	x[1] = less(sums_of(q, counts), x[0]);
+	x[1] = less(q, sums_of(q, counts), x[0]);
 	x[2] = sums_of(q, base + at);
-	x[3] = less(sums_of(q, base), x[2]);
+	x[3] = less(q, sums_of(q, base), x[2]);
 }
 
 static bool enough(const struct sums x[4])

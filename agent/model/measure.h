@@ -71,6 +71,7 @@ struct measure {
 	size_t n_windows;        /* windows behind kappa */
 	double memory;           /* autocorrelation time of those windows, >= 1: evidence counts for one part in so many */
 	double season_prior;     /* in a season's bucket a bin's share is (seen + this) / (expected + this) of `mean`; 0: no season */
+	size_t slice, source;    /* slice: 1 + the slice (of the reference) whose records alone it counts, by the bins of measure `source`; 0: all */
 	bool judged;             /* false: too little data; then `why` says what is missing */
 	char *why;               /* NULL when judged */
 };

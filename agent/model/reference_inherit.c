@@ -53,6 +53,8 @@ static bool lacks_features_only(const struct reference *r, const struct measure 
 
 static enum fate fate_of(const struct reference *r, const struct measure *m)
 {
+	if (m->slice)
+		return DROP;
 	if (m->kind == MEASURE_MISSING && !r->n_numeric && !r->n_category)
 		return DROP;
 	if (m->kind == MEASURE_MISSING && !lacks_features_only(r, m))

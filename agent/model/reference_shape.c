@@ -129,6 +129,8 @@ static const struct field measure_fields[] = {
 	{"n_windows", SIZE, AT(n_windows), 0, 0, NULL},
 	{"memory", REAL, AT(memory), 0, 0, NULL},
 	{"season_prior", REAL, AT(season_prior), 0, 0, NULL},
+	{"slice", SIZE, AT(slice), 0, YOUNG, NULL},
+	{"source", SIZE, AT(source), 0, YOUNG, NULL},
 	{"judged", TRUTH, AT(judged), 0, 0, NULL},
 	{"why", TEXT, AT(why), 0, 0, NULL},
 };

@@ -55,7 +55,7 @@ struct signal {
 	double flag_rate;        /* n_flagged / n */
 	int severity;            /* 0..4: the largest of the moved findings */
 	int64_t since_us;        /* start of the window that first alarmed, TIME_NONE when none is latched */
-	struct finding *findings; /* by log_m, heaviest first; one for each measure */
+	struct finding *findings; /* by log_m, heaviest first; one for each measure of the stream, and of slices for each that has moved */
 	size_t n_findings;
 	struct schema schema;    /* what is wrong with the records themselves; what carries the alarm first */
 	char *why;               /* NULL, or why it was not judged */

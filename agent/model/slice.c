@@ -74,6 +74,9 @@ int slices_check(const struct reference *r, size_t first, struct error *e)
 	const struct slices *s = &r->slices;
 	size_t at = SLICE_HEAD;
 
+	for (size_t i = 0; s->n == 0 && i < r->n_measures; i++)
+		if (r->measures[i].slice)
+			return NO("slices: measure %s is of none", r->measures[i].name);
 	if (s->n == 0)
 		return s->n_aspects == 0 && s->n_base == 0 ? 0 : NO("slices: aspects of none");
 	if (s->n > SLICE_MOST || s->n_tags > SLICE_MOST_TAGS || s->first != first)
@@ -91,6 +94,10 @@ int slices_check(const struct reference *r, size_t first, struct error *e)
 			return code;
 		at += s->aspects[i].n + (s->aspects[i].sums ? 2 : 0);
 	}
+	for (size_t i = 0; i < r->n_measures; i++)
+		if (r->measures[i].slice > s->n || (r->measures[i].slice && (r->measures[i].source >= i ||
+			r->measures[r->measures[i].source].slice || r->measures[r->measures[i].source].n != r->measures[i].n)))
+			return NO("slices: measure %s is of none", r->measures[i].name);
 	if (at != s->width || s->n * s->width > SLICE_MOST_NUMBERS)
 		return NO("slices: %zu numbers of each, its parts take %zu", s->width, at);
 	return base_check(s, e);

@@ -17,6 +17,7 @@
 #define SLICE_MOST 64               /* in all */
 #define SLICE_MOST_NUMBERS (1 << 15) /* of the stretch */
 #define SLICE_LEVEL .95           /* at which all intervals of a period hold together */
+#define SLICE_MOST_MEASURES 128    /* of slices, that may alarm */
 #define SLICE_LEAST_RECORDS 50      /* of the reference: a value with fewer goes to the others */
 
 /* The numbers of a slice: its records, those with a p-value, the flagged ones, then its aspects. In `base` the second and the

@@ -132,7 +132,7 @@ static int reference_make(struct fit *f, struct error *e)
 		fit_note(f, "bins are those of version %s where both count the same, so that the two versions can be compared", f->o.like->version);
 	fit_performance(f);
 	fit_truth(f);
-	fit_slices(f);
+	fit_slices_place(f);
 	fit_opportunity(f);
 	code = fit_windows(f, e);
 	return code == 0 ? reference_check(f->r, e) : code;

@@ -450,7 +450,7 @@ static void stretches_place(struct reference *r)
 void fit_measures(struct fit *f)
 {
 	const struct reference *r = f->r;
-	size_t most = r->n_numeric + r->n_category + 6 + MOST_METRICS;
+	size_t most = r->n_numeric + r->n_category + 6 + MOST_METRICS + SLICE_MOST_MEASURES;
 	struct batch *metrics = metric_names(f);
 
 	f->lone_least = mem_zero(most, sizeof *f->lone_least);
@@ -467,6 +467,7 @@ void fit_measures(struct fit *f)
 	for (size_t i = 0; i < r->n_category; i++)
 		category_measure(f, &r->category[i]);
 	metric_measures(f, &metrics->metrics);
+	fit_slices(f);
 	batch_close(metrics);
 	stretches_place(f->r);
 }

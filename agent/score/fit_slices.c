@@ -91,6 +91,7 @@ static void tag_learn(struct fit *f, const char *tag)
 	size_t kept = 0;
 
 	while (kept < v.n && kept < SLICE_MOST_VALUES && s->n + 1 < SLICE_MOST && v.at[kept].n >= SLICE_LEAST_RECORDS) {
+		f->slice_records[s->n] = v.at[kept].n;
 		slice_add(s, tag, mem_copy_span(v.at[kept].text.at, v.at[kept].text.n), false);
 		kept++;
 	}
@@ -266,6 +267,59 @@ static void aspects_learn(struct fit *f)
 		fit_note(f, "slices: %zu measures are not told apart by slices: the first %zu are", left, s->n_aspects);
 }
 
+/* Measures of slices: as those of the stream, bin for bin. */
+
+#define MOST_BINS_JUDGED 40
+#define LEAST_JUDGED 200 /* records of the slice */
+
+static bool is_alarmable(const struct measure *m)
+{
+	return (m->kind == MEASURE_P_VALUE || is_output(m)) && m->n <= MOST_BINS_JUDGED && !m->slice;
+}
+
+static char **words_copy(const struct measure *m)
+{
+	char **to = m->n_words ? mem_zero(m->n_words, sizeof *to) : NULL;
+
+	for (size_t i = 0; i < m->n_words; i++)
+		to[i] = mem_copy_text(m->words[i]);
+	return to;
+}
+
+static void measure_of_slice(struct fit *f, size_t slice, size_t source)
+{
+	struct reference *r = f->r;
+	const struct slice *s = &r->slices.at[slice];
+	struct measure *m, *of;
+
+	r->measures = mem_grow(r->measures, r->n_measures + 1, sizeof *r->measures);
+	of = &r->measures[source];
+	m = &r->measures[r->n_measures++];
+	*m = *of;
+	m->name = mem_format("%s[%s=%s]", of->name, s->tag, s->value);
+	m->edges = of->n_edges ? mem_copy(of->edges, of->n_edges * sizeof *of->edges) : NULL;
+	m->words = words_copy(of);
+	m->first = r->width;
+	m->sums = MEASURE_NO_BIN;
+	m->base = mem_zero(m->n, sizeof *m->base);
+	m->slice = slice + 1;
+	m->source = source;
+	r->width += m->n;
+}
+
+static void slice_measures(struct fit *f, const size_t *records)
+{
+	struct slices *s = &f->r->slices;
+	size_t n = f->r->n_measures, made = 0;
+
+	for (size_t i = 0; i < n; i++) /* a measure of all slices before the next measure */
+		for (size_t k = 0; k < s->n && is_alarmable(&f->r->measures[i]) && made < SLICE_MOST_MEASURES; k++)
+			if (!s->at[k].other && records[k] >= LEAST_JUDGED) {
+				measure_of_slice(f, k, i);
+				made++;
+			}
+}
+
 void fit_slices(struct fit *f)
 {
 	struct slices *s = &f->r->slices;
@@ -278,6 +332,15 @@ void fit_slices(struct fit *f)
 	if (s->n == 0)
 		return;
 	aspects_learn(f);
+	slice_measures(f, f->slice_records);
+}
+
+void fit_slices_place(struct fit *f)
+{
+	struct slices *s = &f->r->slices;
+
+	if (s->n == 0)
+		return;
 	s->first = f->r->width;
 	s->n_base = s->n * s->width;
 	s->base = mem_zero(s->n_base + 1, sizeof *s->base);

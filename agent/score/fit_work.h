@@ -37,6 +37,7 @@ struct fit {
 	uint8_t *seldom_class; /* by class: 1 when a single record is of it */
 	char **lone_fields; /* features that a single record has */
 	size_t n_lone_fields;
+	size_t slice_records[SLICE_MOST]; /* that calibrate; 0 for the pooled ones */
 	bool *lone_least, *lone_most; /* by measure: a single record holds its least, its most */
 };
 
@@ -118,8 +119,9 @@ void calibration_note(struct work *w);
 /* fit_odd.c: what explaining wants: names of the records that detectors point at, tables of families, distances */
 void odd_learn(struct work *w);
 
-/* fit_slices.c: slices of f->r, behind all other stretches of the vector */
+/* fit_slices.c: slices of f->r and measures of them, behind all others; then their stretch, behind all other stretches */
 void fit_slices(struct fit *f);
+void fit_slices_place(struct fit *f);
 
 /* fit_windows.c: base counts, windows, others; flags of the null part */
 int fit_windows(struct fit *f, struct error *e);

@@ -517,6 +517,8 @@ static void rows_count(const struct scorer *s, struct scorer_space *space, const
 	for (size_t k = 0; k < s->r->n_measures; k++) {
 		const struct plan *p = &s->plans[k];
 
+		if (p->m->slice)
+			continue;
 		if (p->metric)
 			metric_take(p, space, &c);
 		bins[p->m->kind](p, &c, to->bin + k);
@@ -583,8 +585,9 @@ void scorer_run(const struct scorer *s, struct scorer_space *space, const struct
 	space->outcome = space->routed.outcome;
 	rows_score(s, space, b, to);
 	rows_count(s, space, b, to);
+	slicer_run(s->slicer, b, to);
+	slicer_bins(s->slicer, to);
 	rows_fault(s, &space->routed, to);
 	scored_room_statistics(to, s->r->n_statistics);
 	statistics_run(s->r, &space->routed.batch, to);
-	slicer_run(s->slicer, b, to);
 }

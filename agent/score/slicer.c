@@ -10,7 +10,10 @@
 #include <string.h>
 
 struct slicer {
+	const struct reference *r;
 	const struct slices *slices;
+	size_t *tag;               /* by slice: which tag */
+	size_t n_first;            /* measures of the stream: those of slices stand behind them */
 	struct word_index *values; /* by tag */
 	char ***words;             /* by tag: values; what an index borrows */
 	int32_t *first, *other;    /* by tag: its first slice, the pooled one (-1: none) */
@@ -43,6 +46,7 @@ static void tag_open(struct slicer *s, size_t t)
 		if (strcmp(s->slices->at[i].tag, s->slices->tags[t]) != 0)
 			continue;
 		s->first[t] = s->first[t] < 0 ? (int32_t)i : s->first[t];
+		s->tag[i] = t;
 		if (s->slices->at[i].other)
 			s->other[t] = (int32_t)i;
 		else
@@ -60,6 +64,10 @@ struct slicer *slicer_open(const struct reference *r, const size_t *sum_of)
 		return NULL;
 	s = mem_zero(1, sizeof *s);
 	s->slices = slices;
+	s->r = r;
+	s->tag = mem_zero(slices->n + 1, sizeof *s->tag);
+	while (s->n_first < r->n_measures && !r->measures[s->n_first].slice)
+		s->n_first++;
 	s->values = mem_zero(slices->n_tags + 1, sizeof *s->values);
 	s->words = mem_zero(slices->n_tags + 1, sizeof *s->words);
 	s->first = mem_zero(slices->n_tags + 1, sizeof *s->first);
@@ -83,6 +91,7 @@ void slicer_close(struct slicer *s)
 		word_index_close(&s->values[t]);
 		free(s->words[t]);
 	}
+	free(s->tag);
 	free(s->values);
 	free(s->words);
 	free(s->first);
@@ -120,6 +129,24 @@ void slicer_run(const struct slicer *s, const struct batch *b, struct scored *to
 			struct text value = slice_text(c, i, number);
 
 			to->slice[i * n_tags + t] = value.at ? slice_of(s, t, value) : -1;
+		}
+	}
+}
+
+void slicer_bins(const struct slicer *s, struct scored *to)
+{
+	size_t n = to->n_measures, n_tags = s ? s->slices->n_tags : 0;
+
+	for (size_t k = s ? s->n_first : n; k < n; k++) {
+		const struct measure *m = &s->r->measures[k];
+		uint32_t from = (uint32_t)s->r->measures[m->source].first, first = (uint32_t)m->first;
+		size_t t = s->tag[m->slice - 1];
+
+		for (size_t i = 0; i < to->n; i++) {
+			uint32_t bin = to->bin[i * n + m->source];
+			bool in = to->slice[i * n_tags + t] == (int32_t)(m->slice - 1) && bin != SCORED_NO_BIN;
+
+			to->bin[i * n + k] = in ? bin - from + first : SCORED_NO_BIN;
 		}
 	}
 }

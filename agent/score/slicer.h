@@ -16,5 +16,7 @@ struct slicer *slicer_open(const struct reference *r, const size_t *sum_of); /* 
 void slicer_close(struct slicer *s); /* accepts NULL */
 /* Fills to->slice and what goes with it; with NULL there are none. After scored_room. */
 void slicer_run(const struct slicer *s, const struct batch *b, struct scored *to);
+/* Bins of the measures of slices, once those of the stream stand. */
+void slicer_bins(const struct slicer *s, struct scored *to);
 
 #endif

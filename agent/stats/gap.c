@@ -10,6 +10,7 @@ struct gap gap_share(double k, double n, double tail)
 {
 	if (!(n > 0))
 		return (struct gap){(double)NAN, 0, 1};
+	k = fmin(fmax(k, 0), n);
 	return (struct gap){k / n, interval_share_low(k, n, tail), interval_share_high(k, n, tail)};
 }
 

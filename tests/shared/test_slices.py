@@ -74,9 +74,9 @@ def test_every_fault_is_found_in_its_slice(trial):
     assert first["selection_shift_50pct_not_born_in_US"][:2] == ("region", "other")
 
 
-def test_alarms_are_what_they_are_without_slices(trial, tmp_path):
-    bare = Trial("adult", tmp_path)
-    strip = lambda events: [{k: v for k, v in e.items() if k not in ("slices", "digest")} for e in events]
-    with_slices, without = (strip(e for e in t.events() if e["event"] == "signal") for t in (trial, bare))
+def test_slices_delay_nothing_and_add_no_cause(trial, tmp_path):
+    "The measures of slices have a tenth of the weight: the same causes, none later than without; one is found through its slice, earlier."
+    spoke = lambda t: [s["start"] for s in t.events() if s["event"] == "signal" and s["fresh"]]
+    with_slices, without = spoke(trial), spoke(Trial("adult", tmp_path))
     assert len(with_slices) == len(without)
-    assert all(x == y for x, y in zip(with_slices, without))
+    assert all(x <= y for x, y in zip(with_slices, without))
