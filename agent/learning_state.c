@@ -3,14 +3,17 @@
  * it is cut there when the process died behind it. */
 #include "learning_private.h"
 
+#include "reference_place.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "model/pack.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Numbers by name: what a later version adds is absent in what an earlier one wrote, and stays as it was. */
 static const struct {
@@ -206,6 +209,21 @@ static void learner_unpack(struct learning *t, struct learner *l, const struct m
 	learner_anew(l);
 }
 
+/* Of a model that is no longer in the configuration. Safe names hold nothing that a pattern would take for its own. */
+static void files_remove(const struct learning *t, const char *model, const char *version)
+{
+	char *m = reference_name(model), *v = reference_name(version), *pattern = mem_format("%s/%s@%s@*", t->dir, m, v);
+	glob_t found = {0};
+
+	if (!glob(pattern, 0, NULL, &found))
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			unlink(found.gl_pathv[i]);
+	globfree(&found);
+	free(pattern);
+	free(m);
+	free(v);
+}
+
 static void forget(struct learning *t, const char *key)
 {
 	t->gone = mem_grow(t->gone, t->n_gone + 1, sizeof *t->gone);
@@ -229,10 +247,13 @@ static int load_one(void *context, const char *key, const void *at, size_t n)
 			memcpy(l->replaces, replaces, strlen(replaces) + 1);
 		learner_unpack(t, l, map);
 	}
-	if (l && !wanted)
+	if (l && !wanted) {
 		learning_end(t, l);
-	else if (!l)
+	} else if (!l) {
 		forget(t, key);
+		if (model && version)
+			files_remove(t, model, version);
+	}
 	free(model);
 	free(version);
 	free(replaces);

@@ -312,6 +312,19 @@ static void test_after_a_kill_every_record_stands_there_once(void **state)
 	assert_int_equal(n_spool, 0);
 	free(kept);
 	commit(t, s);
+	/* Its model left the configuration: so do its records. */
+	l = learning_begin(t, &model, "m", "1", NULL);
+	feed(t, l, text, half, 4096, &counts);
+	commit(t, s);
+	learning_close(t);
+	config.n_models = 0;
+	t = opened();
+	assert_int_equal(learning_load(t, s, wanted, &yes, &e), 0);
+	config.n_models = 1;
+	kept = spool_text(&n_spool);
+	assert_int_equal(n_spool, 0);
+	free(kept);
+	commit(t, s);
 	learning_close(t);
 	store_close(s);
 	free(text);

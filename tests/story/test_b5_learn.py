@@ -236,7 +236,7 @@ def test_reloads_while_it_learns(tmp_path):
         append(home, sample("stream"))
         wait_for(lambda: LAST in text(home), 20)
     said = text(home)
-    assert said.count("agent: reloaded") >= 5 and said.count("activated:") == 1 and "UNACCOUNTED" not in said
+    assert said.count("agent: reloaded") >= 2 and said.count("activated:") == 1 and "UNACCOUNTED" not in said
     assert re.search(r" read +4000 records", said)
 
 
