@@ -193,6 +193,8 @@ static int measure_check(const struct measure *m, size_t first, struct error *e)
 {
 	if (!m->name)
 		return NO("a measure without a name");
+	if (m->kind >= MEASURE_KINDS)
+		return NO("measure %s is of a kind that there is not", m->name);
 	if (m->first != first || m->n == 0 || m->n > MOST_WIDTH)
 		return NO("measure %s: %zu bins at %zu, expected them at %zu", m->name, m->n,
 			m->first, first);
