@@ -15,10 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { BELIEVED = 4, THINNEST = 40, LEAST_SLOT = 4096 };
-
-#define LEAP_US (INT64_C(86400) * SECOND_US) /* further away than this from all others, a time is doubted */
-
 const char *const learning_words[] = {
 	[LEARNING_BEGUN] = "begun", [LEARNING_PROGRESS] = "collecting", [LEARNING_FITTING] = "fitting", [LEARNING_FAILED] = "failed",
 	[LEARNING_ACTIVE] = "active", [LEARNING_POSTPONED] = "postponed", [LEARNING_RESUMED] = "resumed",
@@ -231,69 +227,6 @@ void learning_note(struct learning *t, const struct learner *l, enum learning_st
 		t->o.note(t->o.context, &note);
 }
 
-static bool near(const struct learner_known *k, int64_t us)
-{
-	return us >= k->first_us - LEAP_US && us <= k->newest_us + LEAP_US;
-}
-
-/* The span must not come from one record with a wrong clock: a time far from the rest is believed when some in a row agree. */
-static void believe(struct learner_known *k, int64_t us)
-{
-	if (k->first_us == TIME_NONE || !near(k, us)) {
-		k->doubts = k->doubt_us != TIME_NONE && us >= k->doubt_us - LEAP_US && us <= k->doubt_us + LEAP_US ? k->doubts + 1 : 1;
-		k->doubt_us = k->doubts > 1 && k->doubt_us < us ? k->doubt_us : us;
-		if (k->doubts < BELIEVED)
-			return;
-		us = k->first_us == TIME_NONE && k->doubt_us < us ? k->doubt_us : us;
-	}
-	k->doubts = 0;
-	k->doubt_us = TIME_NONE;
-	if (k->first_us == TIME_NONE || us < k->first_us)
-		k->first_us = us;
-	if (k->newest_us == TIME_NONE || us > k->newest_us)
-		k->newest_us = us;
-}
-
-/* Which. */
-
-/* Bytes that one window's length of time may keep. */
-static int64_t slot_quota(const struct learn_config *c, int64_t window_us)
-{
-	int64_t slots = c->span_us / window_us + 1;
-
-	return at_least(c->spool_bytes / slots, LEAST_SLOT);
-}
-
-/* A new slot begins as thin as the traffic of the last one asks for. */
-static void slot_turn(struct learner_known *k, int64_t slot, int64_t quota)
-{
-	k->thin = 0;
-	while (k->thin < THINNEST && (k->slot_seen >> k->thin) > quota - quota / 4)
-		k->thin++;
-	k->slot = slot;
-	k->slot_seen = k->slot_kept = k->steps = 0;
-}
-
-/* Is this record one of those that are kept? The nearer the slot is to its quota, the fewer: it is never passed by more than one. */
-static bool picked(struct learner *l, const char *at, size_t n)
-{
-	struct learner_known *k = &l->known;
-	int64_t quota = slot_quota(&l->config->learn, l->config->window_us);
-	int64_t slot = k->newest_us == TIME_NONE ? k->slot : k->newest_us / l->config->window_us;
-
-	if (slot > k->slot)
-		slot_turn(k, slot, quota);
-	k->slot_seen += (int64_t)n;
-	if (k->thin && hash_bytes(at, n, 1) & ((UINT64_C(1) << k->thin) - 1))
-		return false;
-	k->slot_kept += (int64_t)n;
-	while (k->thin < THINNEST && k->steps < THINNEST && k->slot_kept > quota - (quota >> (k->steps + 1))) {
-		k->steps++;
-		k->thin++;
-	}
-	return true;
-}
-
 /* Enough? Those count that were met, also where the spool had no room for each. A full spool is enough too: nothing more can be
  * kept. */
 static bool enough(const struct learner *l)
@@ -379,10 +312,10 @@ static void row_take(struct learning *t, struct learner *l, size_t source, const
 	struct learner_known *k = &l->known;
 
 	k->seen++;
-	believe(k, b->time_us[row]);
+	learner_believe(k, b->time_us[row]);
 	if (b->prediction[row].at)
 		hashes_add(&l->classes, hash_bytes(b->prediction[row].at, b->prediction[row].n, 3));
-	if (!picked(l, at, b->length[row]))
+	if (!learner_picks(l, at, b->length[row]))
 		return;
 	k->kept++;
 	k->bytes += b->length[row];
