@@ -21,6 +21,7 @@ struct eval {
 	long resamples;
 	struct labels *labels;         /* NULL: none given */
 	struct eval_records records;
+	struct eval_classes classes;
 	struct eval_streams streams;
 	const struct stream *stream;   /* the one evaluated; NULL: no row of it yet */
 	struct rate_budget budget;
@@ -56,6 +57,8 @@ static void on_row(void *context, const struct stream *s, const struct batch *b,
 		return;
 	if (v->labels)
 		eval_records_add(&v->records, s->reference, v->labels, b, scored, row);
+	if (v->labels)
+		eval_classes_add(&v->classes, s->reference, v->labels, b, scored, row);
 	if (watching(v))
 		eval_streams_row(&v->streams, s->reference, b, scored, row);
 }
@@ -119,6 +122,7 @@ static void put_json(struct eval *v)
 	buf_json_number(to, s->reference->flag_rate);
 	if (v->labels)
 		eval_records_json(&v->records, s->reference, v->labels, (size_t)v->resamples, to);
+	eval_classes_json(&v->classes, to);
 	if (watching(v))
 		eval_streams_json(&v->streams, &v->budget, to);
 	buf_text(to, "}\n");
@@ -141,6 +145,7 @@ static void finish(void *context, struct pipeline *p)
 	}
 	if (v->labels)
 		eval_records_text(&v->records, v->stream->reference, v->labels, (size_t)v->resamples, &v->offline.out);
+	eval_classes_text(&v->classes, v->stream->reference, &v->offline.out);
 	if (watching(v))
 		eval_streams_text(&v->streams, &v->budget, &v->offline.out);
 }
@@ -148,6 +153,7 @@ static void finish(void *context, struct pipeline *p)
 static void eval_done(struct eval *v)
 {
 	eval_records_done(&v->records);
+	eval_classes_done(&v->classes);
 	eval_streams_done(&v->streams);
 	labels_close(v->labels);
 	free(v->changes.at);
@@ -165,6 +171,7 @@ int command_eval(const struct command *self, int argc, char **argv)
 		{"labels", 0, CLI_TEXT, &v.labels_path, "FILE", "JSON Lines of {\"id\",\"ood\",\"kind\"}: records against the truth", 0, 0},
 		{"id-field", 0, CLI_TEXT, &v.fields.id, "NAME", "of a label: the id of its record (default id)", 0, 0},
 		{"ood-field", 0, CLI_TEXT, &v.fields.ood, "NAME", "of a label: true, false, or null for neither (default ood)", 0, 0},
+		{"label-field", 0, CLI_TEXT, &v.fields.label, "NAME", "of a label: the true class (default label)", 0, 0},
 		{"kind-field", 0, CLI_TEXT, &v.fields.kind, "NAME", "of a label: which kind of odd or normal it is (default kind)", 0, 0},
 		{"phases", 0, CLI_TEXT, &v.phases_path, "FILE", "JSON with \"phases\": alarms against them; one named clean has no shift", 0, 0},
 		{"change", 0, CLI_LIST, &v.changes, "TIME..", "a change at that time (or NAME=TIME) that lasts until the next; clean before", 0, 0},

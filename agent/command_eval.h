@@ -40,6 +40,19 @@ void eval_records_text(const struct eval_records *r, const struct reference *ref
 	struct buf *to);
 void eval_records_done(struct eval_records *r);
 
+/* Labels that name a class, and the predictions. */
+struct eval_classes {
+	int64_t n, n_right, n_mislabelled;
+	char **ids;                /* of the mislabelled, the first of them */
+	size_t n_ids;
+};
+void eval_classes_add(struct eval_classes *c, const struct reference *reference, const struct labels *labels, const struct batch *b,
+	const struct scored *s, size_t row);
+/* A member "classes" with a comma before; a line. Nothing when no label names a class. */
+void eval_classes_json(const struct eval_classes *c, struct buf *to);
+void eval_classes_text(const struct eval_classes *c, const struct reference *reference, struct buf *to);
+void eval_classes_done(struct eval_classes *c);
+
 /* A stretch of the stream: what came in it is known. Both ends are times; a phase that is given by rows gets its time from them. */
 struct eval_phase {
 	char *name;

@@ -151,6 +151,9 @@ def test_labels_likelier_wrong_than_the_prediction(home, streams):
     scores = [json.loads(line) for line in home.run("score", "--json", home.path / "stream.jsonl").stdout.splitlines()]
     p = {s["id"]: s["p"] for s in scores}
     want = {i for i in could if p[i] is None or p[i] > .2}
+    classes = json.loads(home.run("eval", "--json", "--labels", home.path / "flipped.jsonl", home.path / "stream.jsonl").stdout)["classes"]
+    assert set(classes["mislabelled_ids"]) == want and classes["mislabelled"] == len(want)
+    assert (classes["n"], classes["right"]) == (log.n, log.n - wrong.sum())
     assert named == want and len(named & {log.id[i] for i in np.flatnonzero(flip)}) > .4 * flip.sum()
 
 
