@@ -206,18 +206,19 @@ static const char *member_read(struct cursor *c, const char *p, struct key *k, u
  * and *n on; behind the last of these. */
 static const char *members_plain(const struct cursor *c, const char *p, const struct level *l, size_t *i, uint32_t *n)
 {
-	const struct key *k = l->shape->at + *i, *end = l->shape->at + l->shape->n;
+	const struct shape *s = l->shape;
 	struct batch *b = c->d->row.batch;
 	struct column *columns;
 
 	if (!b || l->columns == FIELD_N)
 		return p;
 	columns = batch_columns(b, l->columns)->at;
-	for (; *n && k < end && k->is == KEY_COLUMN && k->serial == b->serial; k++, ++*i, --*n) {
+	for (; *n && *i < s->n; ++*i, --*n) {
+		const struct key *k = &s->at[*i];
 		size_t there = (size_t)(c->end - p);
 		uint64_t bits;
 
-		if (there < k->n_written + 9u || !key_here(k, p) || (unsigned char)p[k->n_written] != 0xCB)
+		if (k->is != KEY_COLUMN || k->serial != b->serial || there < k->n_written + 9u || !key_here(k, p) || (unsigned char)p[k->n_written] != 0xCB)
 			break;
 		bits = wire_big8(p + k->n_written + 1);
 		p += k->n_written + 9;

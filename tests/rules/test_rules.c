@@ -581,8 +581,8 @@ static void test_mistakes(void **state)
 	static const char *const expected[] = {
 		"r.lua:2: alert \"A\": unknown key 'mdel'; did you mean 'model'?",
 		"r.lua:3: alert \"A\": pending_for: \"10 parsecs\" is not a duration",
-		"r.lua:1: alert \"A\": to: no endpoint 'oncal' in the configuration; did you mean "
-		"'oncall'?",
+		("r.lua:1: alert \"A\": to: no endpoint 'oncal' in the configuration; did you mean "
+		 "'oncall'?"),
 		"r.lua:5: alert \"A\": labels: 'model': oodd sets that label itself",
 		"r.lua:5: alert \"A\": labels: 'a-b': a label holds letters, digits and _ only",
 		"r.lua:5: alert \"A\": labels: c must be a text or a function, and is a number",
