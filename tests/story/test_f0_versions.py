@@ -215,6 +215,7 @@ def test_an_equal_one_is_held_then_promoted(router):
 
 def test_comparing_can_be_told_and_left(router):
     text = router.config.read_text()
+    side_by_side(router.path / "worse.jsonl", .10)
     try:
         router.config.write_text(text.replace("flag = 0.01", 'flag = 0.01, compare = { stable = "2.0.0", canary = "1.0.0" }'))
         told = compares(router.events(router.path / "worse.jsonl"), "1.0.0")
@@ -247,7 +248,7 @@ def test_a_model_swapped_under_its_version_is_said(router):
     assert fresh and "2026-03-01T00:50" <= fresh[0]["start"] <= "2026-03-01T01:00"
     said = {f["name"]: f["change"] for s in fresh for f in s["findings"] if f["moved"]}
     assert "model swapped under the same version?" in said["last layer"] and said["last layer"].startswith("100 %")
-    for s in router.events(router.path / "worse.jsonl"):
+    for s in router.events(side_by_side(router.path / "odd.jsonl", .10)):
         if s["event"] == "signal":
             assert not [f for f in s["findings"] if f["name"] == "last layer" and (f["moved"] or f["after"] > .01)]
 
