@@ -254,6 +254,53 @@ static void put_all(struct txn *t)
 	txn_done_outbox(t, "oncall", 8);
 }
 
+static int settled_sample(void *context, const struct sample *s)
+{
+	int *n = context;
+
+	assert_string_equal(s->model, "odd");
+	assert_int_equal(s->window_us, 60);
+	assert_true(s->hash == (*n ? UINT64_MAX : 3)); /* the newest first */
+	assert_string_equal(s->kind, *n ? "unsure" : "novel_class");
+	assert_string_equal(s->nearest, "cat");
+	assert_string_equal(s->why, "the model is unsure");
+	assert_string_equal(s->reasons, "{}");
+	assert_true(s->confidence == 0.5);
+	++*n;
+	return 0;
+}
+
+/* Three are kept; one has to go for another, one turns out to be of another kind, and another window's is not meant. */
+static void test_samples(void **state)
+{
+	struct room *r = *state;
+	struct txn *t = txn_open();
+	struct sample s = {.model = (char *)"odd", .version = (char *)"1", .id = (char *)"a", .record = (char *)"{}", .n_record = 2,
+		.window_us = 60, .kind = "unsure", .nearest = (char *)"cat", .why = (char *)"the model is unsure",
+		.reasons = (char *)"{}", .confidence = 0.5};
+	uint64_t hashes[] = {UINT64_MAX, 2, 3};
+	int n = 0;
+
+	open_store(r);
+	for (size_t i = 0; i < 3; i++) {
+		s.hash = hashes[i];
+		txn_put_sample(t, &s, 100);
+	}
+	s.hash = 2;
+	txn_drop_sample(t, "odd", "1", &s);
+	s.hash = 3;
+	s.kind = "novel_class";
+	txn_settle_sample(t, "odd", "1", &s);
+	s.window_us = 120;
+	s.hash = UINT64_MAX;
+	txn_settle_sample(t, "odd", "1", &s);
+	txn_drop_sample(t, "odd", "1", &s);
+	commit(r, &t);
+	assert_int_equal(store_each_sample(r->store, "odd", 100, settled_sample, &n, &r->e), 0);
+	assert_int_equal(n, 2);
+	close_store(r);
+}
+
 static void test_round_trip(void **state)
 {
 	struct room *r = *state;
@@ -681,6 +728,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, room_open, room_close)
 	const struct CMUnitTest tests[] = {
 		TEST(test_round_trip),
+		TEST(test_samples),
 		TEST(test_reader_may_stop),
 		TEST(test_commits_end_on_the_loop_in_order),
 		TEST(test_dropped_transaction_tells_its_hooks),
