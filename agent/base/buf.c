@@ -166,7 +166,8 @@ int buf_json_number(struct buf *b, double x)
 		return buf_text(b, "null");
 	if (x == floor(x) && fabs(x) < 1e15)
 		return buf_format(b, "%.0f", x);
-	for (int digits = 6; digits <= 17; digits++) {
+	/* Up to 15 digits come out as they went in, without zeros behind. */
+	for (int digits = 15; digits <= 17; digits++) {
 		snprintf(text, sizeof text, "%.*g", digits, x);
 		if (strtod(text, NULL) == x)
 			break;
