@@ -14,8 +14,8 @@ static void remark_json(struct buf *to, const struct schema_remark *r)
 	buf_json_text(to, r->field, strlen(r->field));
 	buf_text(to, ",\"detail\":");
 	buf_json_text(to, r->detail, strlen(r->detail));
-	buf_format(to, ",\"first_seen\":\"%s\",\"records\":%lld,\"moved\":%s}", time_format(r->first_us, time, sizeof time),
-		(long long)r->records, r->moved ? "true" : "false");
+	buf_format(to, ",\"first_seen\":\"%s\",\"records\":%lld,\"moved\":%s,\"latched\":%s}", time_format(r->first_us, time, sizeof time),
+		(long long)r->records, r->moved ? "true" : "false", r->latched ? "true" : "false");
 }
 
 void event_schema(struct buf *to, const struct schema *s)

@@ -44,7 +44,7 @@ static const char *percent(double share, char to[16])
 	return to;
 }
 
-static struct schema_remark *remark(struct schema *to, enum schema_kind kind, const char *field, double records, bool moved)
+static struct schema_remark *remark(struct schema *to, enum schema_kind kind, const char *field, double records, const struct finding *of)
 {
 	struct schema_remark *r;
 
@@ -53,7 +53,8 @@ static struct schema_remark *remark(struct schema *to, enum schema_kind kind, co
 			return NULL;
 	to->at = mem_grow(to->at, to->n + 1, sizeof *to->at);
 	r = &to->at[to->n++];
-	*r = (struct schema_remark){.kind = kind, .field = mem_copy_text(field), .first_us = TIME_NONE, .records = llround(records), .moved = moved};
+	*r = (struct schema_remark){.kind = kind, .field = mem_copy_text(field), .first_us = TIME_NONE, .records = llround(records),
+		.moved = of->moved, .latched = of->moved && of->latched};
 	return r;
 }
 
@@ -202,7 +203,7 @@ static void look_fields(const struct look *l)
 	for (size_t i = 0; i < l->unseen->n; i++) {
 		const struct unseen_value *v = &l->unseen->at[order[i]];
 		double n = unseen_count(l->unseen, v);
-		struct schema_remark *r = remark(l->to, SCHEMA_NEW_FIELD, v->text, n, l->f->moved);
+		struct schema_remark *r = remark(l->to, SCHEMA_NEW_FIELD, v->text, n, l->f);
 		char share[16];
 
 		if (!r)
@@ -215,10 +216,10 @@ static void look_fields(const struct look *l)
 		change_add(l->f, names);
 }
 
-static void missing_remark(struct schema *to, const struct measure *m, double n, double after)
+static void missing_remark(const struct look *l, const struct measure *m, double n, double after)
 {
 	bool gone = after == 1;
-	struct schema_remark *r = remark(to, gone ? SCHEMA_VANISHED : SCHEMA_MISSING, m->name, n * after, true);
+	struct schema_remark *r = remark(l->to, gone ? SCHEMA_VANISHED : SCHEMA_MISSING, m->name, n * after, l->f);
 	char before[16], now[16];
 
 	if (!r)
@@ -246,7 +247,7 @@ static void look_missing(const struct look *l)
 		after = (double)l->w->v[m->first + m->missing] / n;
 		if (!swollen(m, n, m->missing, after))
 			continue;
-		missing_remark(l->to, m, n, after);
+		missing_remark(l, m, n, after);
 		if (named == FIELDS_NAMED) {
 			left++;
 			continue;
@@ -272,7 +273,7 @@ static void look_mistyped(const struct look *l)
 
 	if (!bin_swollen(l, l->m->mistyped))
 		return;
-	r = remark(l->to, SCHEMA_RETYPED, l->m->name, l->n * l->q[l->m->mistyped], true);
+	r = remark(l->to, SCHEMA_RETYPED, l->m->name, l->n * l->q[l->m->mistyped], l->f);
 	if (!r)
 		return;
 	percent(l->q[l->m->mistyped], share);
@@ -292,7 +293,7 @@ static void look_other(const struct look *l)
 	if (!l->unseen || !bin_swollen(l, l->m->other) || l->m->n_words == 1) /* then it was constant */
 		return;
 	numbers = unseen_numbers(l->unseen) && !all_numbers(l->m->words, l->m->n_words);
-	r = remark(l->to, numbers ? SCHEMA_RETYPED : SCHEMA_NEW_VALUES, l->m->name, l->n * l->q[l->m->other], true);
+	r = remark(l->to, numbers ? SCHEMA_RETYPED : SCHEMA_NEW_VALUES, l->m->name, l->n * l->q[l->m->other], l->f);
 	if (!r)
 		return;
 	names_words(l, NULL, names, sizeof names);
@@ -313,7 +314,7 @@ static void look_unit(const struct look *l)
 
 	if (l->m->kind != MEASURE_NUMERIC || !unit_guess(l->m, l->centre, l->w->v + l->m->first, l->unseen, &unit))
 		return;
-	r = remark(l->to, SCHEMA_UNIT, l->m->name, unit.share * l->n, true);
+	r = remark(l->to, SCHEMA_UNIT, l->m->name, unit.share * l->n, l->f);
 	if (!r)
 		return;
 	snprintf(r->detail, sizeof r->detail, "looks like %s%s%s%s in %s of records", unit.sign, *unit.words ? " (" : "", unit.words,
@@ -360,7 +361,7 @@ static void look_constant(const struct look *l)
 
 	if (!word && !constant_number(l, &number))
 		return;
-	r = remark(l->to, SCHEMA_CONSTANT, l->m->name, word ? l->n : (double)l->w->v[l->m->sums + 1], true);
+	r = remark(l->to, SCHEMA_CONSTANT, l->m->name, word ? l->n : (double)l->w->v[l->m->sums + 1], l->f);
 	if (!r)
 		return;
 	if (word)
@@ -393,7 +394,7 @@ static void look_not_constant(const struct look *l)
 
 	if ((!number && !word) || !l->unseen)
 		return;
-	r = remark(l->to, SCHEMA_NOT_CONSTANT, l->m->name, others, true);
+	r = remark(l->to, SCHEMA_NOT_CONSTANT, l->m->name, others, l->f);
 	if (!r)
 		return;
 	range_words(l, now, sizeof now);
@@ -407,7 +408,7 @@ static void look_not_constant(const struct look *l)
 static void look_missing_bin(const struct look *l)
 {
 	if (bin_swollen(l, l->m->missing))
-		missing_remark(l->to, l->m, l->n, l->q[l->m->missing]);
+		missing_remark(l, l->m, l->n, l->q[l->m->missing]);
 }
 
 static void (*const looks[])(const struct look *) = {look_unit, look_constant, look_not_constant, look_other, look_mistyped, look_missing_bin};
@@ -459,6 +460,8 @@ static int order(const void *a, const void *b)
 
 	if (p->moved != q->moved)
 		return q->moved - p->moved;
+	if (p->latched != q->latched)
+		return p->latched - q->latched;
 	if (p->records != q->records)
 		return (p->records < q->records) - (p->records > q->records);
 	return p->kind != q->kind ? (int)p->kind - (int)q->kind : strcmp(p->field, q->field);

@@ -29,6 +29,7 @@ struct schema_remark {
 	char detail[240];  /* in words, without the field: "looks like x60 (minutes for hours) in 12 % of records" */
 	int64_t first_us;  /* event time: of its first record, where that is known, else of the first window that shows it */
 	int64_t records;   /* that show it, since then */
+	bool latched;      /* moved, and known since an earlier window */
 	bool moved;        /* the evidence that carries the alarm speaks of it; else it is only told */
 };
 

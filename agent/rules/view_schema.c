@@ -7,7 +7,7 @@
 static void push_remark(lua_State *L, const struct schema_remark *r)
 {
 	sandbox_spend(L, 64);
-	lua_createtable(L, 0, 6);
+	lua_createtable(L, 0, 7);
 	lua_pushstring(L, schema_kind_words[r->kind]);
 	lua_setfield(L, -2, "kind");
 	lua_pushstring(L, r->field);
@@ -20,6 +20,8 @@ static void push_remark(lua_State *L, const struct schema_remark *r)
 	lua_setfield(L, -2, "records");
 	lua_pushboolean(L, r->moved);
 	lua_setfield(L, -2, "moved");
+	lua_pushboolean(L, r->latched);
+	lua_setfield(L, -2, "latched");
 }
 
 void view_schema(lua_State *L, struct rule_file *f, const void *of)

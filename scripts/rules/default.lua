@@ -12,11 +12,11 @@ local function moved(s)
 	return lines
 end
 
--- What happened to the records themselves: "workclass: values never seen before in 21 % of records: Gig-economy 21 %".
+-- What has just happened to the records themselves: "workclass: values never seen before in 21 % of records: Gig-economy 21 %".
 local function schema(s, carried, most)
 	local lines = {}
 	for _, r in ipairs(s.schema) do
-		if r.moved == carried and #lines < most then lines[#lines + 1] = ("%s: %s"):format(r.field, r.detail) end
+		if r.moved == carried and not r.latched and #lines < most then lines[#lines + 1] = ("%s: %s"):format(r.field, r.detail) end
 	end
 	return lines
 end

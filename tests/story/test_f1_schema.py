@@ -139,6 +139,18 @@ def test_a_field_of_one_record_is_told_but_nobody_paged(home):
     assert not alerts and not any(s["alarm"] for s in after)
 
 
+def test_what_is_known_is_not_told_again_of_another_cause(home):
+    def change(f, r):
+        f["device"] = "Gig-economy"
+        if int(r["id"].split("-")[1]) >= 50 * WINDOW:
+            f["hours"] *= 60
+    after, alerts = replay(home, "two", change, share=.3, broken=8)
+    fresh = [s for s in after if s["fresh"]]
+    assert [[r["field"] for r in s["schema"] if r["moved"] and not r["latched"]] for s in fresh] == [["device"], ["hours"]]
+    fired = [a["summary"] for a in alerts if a["state"] == "firing"]
+    assert len(fired) == 2 and "Gig-economy" in fired[0] and "x60" in fired[1] and "Gig-economy" not in fired[1], fired
+
+
 def test_fit_says_what_it_leaves_out_and_what_never_varies(home):
     summary = (home / "summary").read_text()
     assert "feature session is left out: it looks like an identifier: 100 % of its 9600 values occur once; it is not watched by value" in summary
