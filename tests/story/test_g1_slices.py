@@ -121,3 +121,14 @@ def test_other_slices_want_another_reference(home):
     configure(home, '"tier"')
     assert "fitted for other slices" in run(home, "replay", home / "clean.jsonl", code=78)
     configure(home)
+
+
+def test_a_shift_that_the_whole_stream_does_not_show_is_found_in_its_slices(home):
+    "Half as many approved in one region, and more in the others: the stream's share stays what it was."
+    path = log(home / "swap.jsonl", 9, FIRST + timedelta(days=5), 6, approved={"EU": .54, "US": .3, "APAC": .0})
+    signals, _ = replay(home, path)
+    fresh = next(s for s in signals if s["fresh"])
+    moved = {f["name"] for f in fresh["findings"] if f["moved"]}
+    assert moved and moved <= {"class[region=EU]", "class[region=US]", "class[region=APAC]"}, moved
+    assert "class[region=APAC]" in {f["name"] for s in signals for f in s["findings"] if f["moved"]}
+    assert not any(f["name"] == "class" and f["moved"] for s in signals for f in s["findings"])
