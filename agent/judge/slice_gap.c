@@ -468,14 +468,16 @@ static bool carries(const struct reference *r, const struct moved *m, size_t sli
 	four(r, &m->q, slice, counts, base, x);
 	if (!(x[0].n > 0 && x[1].n > 0 && x[2].n > 0 && x[3].n > 0))
 		return false;
-	compare(&m->q, x, windows, tail, g);
 	g->of_records = (double)counts[at + SLICE_RECORDS] / n_now;
 	part = (double)base[at + SLICE_RECORDS] / n_then;
 	p = (x[2].k + (m->then.k + .5) / (m->then.n + 1)) / (x[2].n + 1);
 	g->share = (x[0].k - m->all.n * part * p) / m->excess;
+	if (!(g->share > CARRIES * fmin(part, g->of_records) && g->share > .1))
+		return false; /* intervals are dear */
+	compare(&m->q, x, windows, tail, g);
 	mix = gap_difference(gap_share((double)counts[at + SLICE_RECORDS], n_now, tail),
 		gap_share((double)base[at + SLICE_RECORDS], n_then, tail));
-	return g->share > CARRIES * fmin(part, g->of_records) && g->share > .1 && (g->change_low > 0 || mix.low > 0);
+	return g->change_low > 0 || mix.low > 0;
 }
 
 static int largest_first(const void *a, const void *b)
