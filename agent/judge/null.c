@@ -262,6 +262,10 @@ double null_shares(const double *counts, const double *toward, size_t k, double 
 	}
 	/* James & Stein: as far as more than chance has moved them. */
 	moved = chi2 > moved ? 1 - moved / chi2 : 0;
+	if (moved == 0) { /* most windows of most measures */
+		memcpy(to, toward, k * sizeof *to);
+		return 0;
+	}
 	for (size_t i = 0; i < k; i++)
 		to[i] = toward[i] + moved * ((counts[i] + toward[i]) / (all + 1) - toward[i]);
 	return moved;

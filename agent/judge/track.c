@@ -178,7 +178,8 @@ static void see_recents(struct track *t, const struct null *null, struct seen *s
 	for (size_t i = 0; i < TRACK_RECENTS; i++) {
 		seen->recent[i] = t->work[1 + i];
 		seen->moved[i] = null_shares(t->recent[i], null->own, seen->k, seen->recent[i]);
-		in_season(t, seen->recent[i]);
+		if (seen->moved[i] > 0) /* else it says nothing */
+			in_season(t, seen->recent[i]);
 	}
 }
 
