@@ -15,6 +15,8 @@
 /* Bins that a change names, and how much of what the first says each must. */
 #define BINS_TOLD 3
 #define BIN_TELLS .25
+/* Below this nothing has happened, and one bin is told: words are made for every measure of every window. */
+#define PSI_TOLD .005
 #define BLOCK 64
 #define ORDERED_MOST (MEASURE_MOST_EDGES + 3)
 
@@ -72,7 +74,7 @@ static double steady_psi(const struct measure *m, const double *q, double n, str
 		}
 	}
 	/* Two numbers of fields say the same thing twice. */
-	while (telling->n > 1 && (measure_counts_fields(m) || telling->says[telling->n - 1] < BIN_TELLS * telling->says[0]))
+	while (telling->n > 1 && (sum < PSI_TOLD || measure_counts_fields(m) || telling->says[telling->n - 1] < BIN_TELLS * telling->says[0]))
 		telling->n--;
 	/* Of right and wrong, what is wrong is told. */
 	if (m->kind == MEASURE_ACCURACY && telling->n > 0) {
