@@ -5,6 +5,7 @@
  * KL being that of the p-values as far as they are smaller than usual: larger ones are no news. */
 #include "command_eval.h"
 
+#include "base/member.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -237,12 +238,6 @@ static struct rate clean_rate(const struct eval_streams *s, const struct rate_bu
 
 /* ---- JSON ---- */
 
-static void put_number(struct buf *to, const char *key, double x)
-{
-	buf_format(to, ",\"%s\":", key);
-	buf_json_number(to, x);
-}
-
 static void put_time(struct buf *to, const char *key, int64_t us)
 {
 	char text[32];
@@ -261,11 +256,11 @@ static void put_phase(struct buf *to, const struct eval_phase *p, const struct o
 	put_time(to, "end", p->end_us);
 	buf_format(to, ",\"records\":%zu,\"windows\":%zu,\"alarms\":%zu,\"found\":%s,\"known_before\":%s", o->rows, o->windows, o->alarms,
 		o->by ? "true" : "false", o->known ? "true" : "false");
-	put_number(to, "delay_windows", o->by ? (double)o->at : (double)NAN);
-	put_number(to, "delay_records", o->by ? (double)o->rows_until : (double)NAN);
-	put_number(to, "delay_s", o->by ? o->delay_us / SECOND_US : (double)NAN);
-	put_number(to, "kl_per_window", o->kl);
-	put_number(to, "bound_windows", o->bound);
+	member_number(to, "delay_windows", o->by ? (double)o->at : (double)NAN);
+	member_number(to, "delay_records", o->by ? (double)o->rows_until : (double)NAN);
+	member_number(to, "delay_s", o->by ? o->delay_us / SECOND_US : (double)NAN);
+	member_number(to, "kl_per_window", o->kl);
+	member_number(to, "bound_windows", o->bound);
 	buf_format(to, ",\"named\":%s,\"change\":", o->by ? o->by->names : "[]");
 	if (o->by)
 		buf_json_text(to, o->by->change, strlen(o->by->change));

@@ -8,55 +8,24 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/member.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static void put_text(struct buf *to, const char *key, const char *text)
-{
-	buf_format(to, ",\"%s\":", key);
-	if (text)
-		buf_json_text(to, text, strlen(text));
-	else
-		buf_text(to, "null");
-}
-
-static void put_time(struct buf *to, const char *key, int64_t us)
-{
-	char text[32];
-
-	put_text(to, key, us == TIME_NONE ? NULL : time_format(us, text, sizeof text));
-}
-
-static void put_number(struct buf *to, const char *key, double x)
-{
-	buf_format(to, ",\"%s\":", key);
-	buf_json_number(to, x);
-}
-
-static void put_whole(struct buf *to, const char *key, int64_t x)
-{
-	buf_format(to, ",\"%s\":%lld", key, (long long)x);
-}
-
-static void put_bool(struct buf *to, const char *key, bool x)
-{
-	buf_format(to, ",\"%s\":%s", key, x ? "true" : "false");
-}
-
 static void put_head(struct buf *to, const char *event, int64_t ts_us)
 {
 	buf_format(to, "{\"event\":\"%s\"", event);
-	put_time(to, "ts", ts_us);
+	member_time(to, "ts", ts_us);
 }
 
 static void put_stream(struct buf *to, const char *model, const char *version, int64_t start_us, int64_t end_us)
 {
-	put_text(to, "model", model);
-	put_text(to, "version", version);
-	put_time(to, "start", start_us);
-	put_time(to, "end", end_us);
+	member_text(to, "model", model);
+	member_text(to, "version", version);
+	member_time(to, "start", start_us);
+	member_time(to, "end", end_us);
 }
 
 struct digest window_digest(const struct window *w)
@@ -71,10 +40,10 @@ void event_window(struct buf *to, const char *model, const char *version, const 
 {
 	put_head(to, "window", w->end_us);
 	put_stream(to, model, version, w->start_us, w->end_us);
-	put_whole(to, "n", w->n);
-	put_whole(to, "flagged", w->n_flagged);
-	put_bool(to, "cut", w->cut);
-	put_text(to, "digest", window_digest(w).text);
+	member_whole(to, "n", w->n);
+	member_whole(to, "flagged", w->n_flagged);
+	member_bool(to, "cut", w->cut);
+	member_text(to, "digest", window_digest(w).text);
 	buf_text(to, "}\n");
 }
 
@@ -82,20 +51,20 @@ static void put_finding(struct buf *to, const struct finding *f)
 {
 	buf_text(to, "{\"name\":");
 	buf_json_text(to, f->name, strlen(f->name));
-	put_text(to, "kind", measure_kind_words[f->kind]);
-	put_bool(to, "judged", f->judged);
-	put_bool(to, "moved", f->moved);
-	put_bool(to, "latched", f->latched);
-	put_number(to, "log_e", f->log_e);
-	put_number(to, "log_m", f->log_m);
-	put_number(to, "psi", f->psi);
-	put_number(to, "ks", f->ks);
-	put_number(to, "w1", f->w1);
-	put_number(to, "js", f->js);
-	put_number(to, "before", f->before);
-	put_number(to, "after", f->after);
-	put_whole(to, "severity", f->severity);
-	put_text(to, "change", f->change);
+	member_text(to, "kind", measure_kind_words[f->kind]);
+	member_bool(to, "judged", f->judged);
+	member_bool(to, "moved", f->moved);
+	member_bool(to, "latched", f->latched);
+	member_number(to, "log_e", f->log_e);
+	member_number(to, "log_m", f->log_m);
+	member_number(to, "psi", f->psi);
+	member_number(to, "ks", f->ks);
+	member_number(to, "w1", f->w1);
+	member_number(to, "js", f->js);
+	member_number(to, "before", f->before);
+	member_number(to, "after", f->after);
+	member_whole(to, "severity", f->severity);
+	member_text(to, "change", f->change);
 	buf_text(to, "}");
 }
 
@@ -103,18 +72,18 @@ void event_signal(struct buf *to, const struct signal *s)
 {
 	put_head(to, "signal", s->end_us);
 	put_stream(to, s->model, s->version, s->start_us, s->end_us);
-	put_whole(to, "n", s->n);
-	put_whole(to, "flagged", s->n_flagged);
-	put_number(to, "flag_rate", s->flag_rate);
-	put_text(to, "state", signal_state_words[s->state]);
-	put_bool(to, "alarm", s->alarm);
-	put_bool(to, "fresh", s->fresh);
-	put_whole(to, "severity", s->severity);
-	put_number(to, "log_m", s->log_m);
-	put_number(to, "log_budget", s->log_budget);
-	put_time(to, "since", s->since_us);
-	put_text(to, "why", s->why);
-	put_text(to, "inherited_from", s->inherited_from);
+	member_whole(to, "n", s->n);
+	member_whole(to, "flagged", s->n_flagged);
+	member_number(to, "flag_rate", s->flag_rate);
+	member_text(to, "state", signal_state_words[s->state]);
+	member_bool(to, "alarm", s->alarm);
+	member_bool(to, "fresh", s->fresh);
+	member_whole(to, "severity", s->severity);
+	member_number(to, "log_m", s->log_m);
+	member_number(to, "log_budget", s->log_budget);
+	member_time(to, "since", s->since_us);
+	member_text(to, "why", s->why);
+	member_text(to, "inherited_from", s->inherited_from);
 	event_slices(to, &s->slices);
 	event_limits(to, &s->limits);
 	event_performance(to, &s->performance);
@@ -133,23 +102,23 @@ void event_signal(struct buf *to, const struct signal *s)
 void event_learning(struct buf *to, const struct learning_note *n)
 {
 	put_head(to, "learning", n->ts_us);
-	put_text(to, "model", n->model);
-	put_text(to, "version", n->version);
-	put_text(to, "state", learning_words[n->state]);
-	put_bool(to, "relearn", n->relearn);
-	put_whole(to, "records", n->seen);
-	put_whole(to, "kept", n->kept);
-	put_whole(to, "bytes", n->bytes);
-	put_time(to, "first", n->first_us);
-	put_time(to, "newest", n->newest_us);
-	put_whole(to, "wanted_records", n->wanted);
-	put_number(to, "wanted_span_s", (double)n->wanted_us / 1e6);
-	put_number(to, "eta_s", n->eta_us == TIME_NONE ? NAN : (double)n->eta_us / 1e6);
-	put_whole(to, "classes", (int64_t)n->n_classes);
-	put_whole(to, "fields", (int64_t)n->n_fields);
-	put_whole(to, "logits", (int64_t)n->n_logits);
-	put_whole(to, "embedding", (int64_t)n->n_embedding);
-	put_text(to, "why", n->why);
+	member_text(to, "model", n->model);
+	member_text(to, "version", n->version);
+	member_text(to, "state", learning_words[n->state]);
+	member_bool(to, "relearn", n->relearn);
+	member_whole(to, "records", n->seen);
+	member_whole(to, "kept", n->kept);
+	member_whole(to, "bytes", n->bytes);
+	member_time(to, "first", n->first_us);
+	member_time(to, "newest", n->newest_us);
+	member_whole(to, "wanted_records", n->wanted);
+	member_number(to, "wanted_span_s", (double)n->wanted_us / 1e6);
+	member_number(to, "eta_s", n->eta_us == TIME_NONE ? NAN : (double)n->eta_us / 1e6);
+	member_whole(to, "classes", (int64_t)n->n_classes);
+	member_whole(to, "fields", (int64_t)n->n_fields);
+	member_whole(to, "logits", (int64_t)n->n_logits);
+	member_whole(to, "embedding", (int64_t)n->n_embedding);
+	member_text(to, "why", n->why);
 	buf_text(to, "}\n");
 }
 
@@ -190,11 +159,11 @@ void event_summary(struct buf *to, const struct counts *c, int64_t ts_us)
 		first = false;
 	}
 	buf_text(to, "}");
-	put_whole(to, "flagged", c->flagged);
-	put_whole(to, "no_detectors", c->no_detectors);
-	put_whole(to, "truncated_bytes_unread", c->truncated_bytes_unread);
-	put_whole(to, "truncations", c->truncations);
-	put_bool(to, "balanced", !gap.records && !gap.bytes);
+	member_whole(to, "flagged", c->flagged);
+	member_whole(to, "no_detectors", c->no_detectors);
+	member_whole(to, "truncated_bytes_unread", c->truncated_bytes_unread);
+	member_whole(to, "truncations", c->truncations);
+	member_bool(to, "balanced", !gap.records && !gap.bytes);
 	buf_text(to, "}\n");
 }
 

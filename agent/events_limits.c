@@ -3,14 +3,9 @@
 #include "events_limits.h"
 
 #include "base/clock.h"
+#include "base/member.h"
 
 #include <string.h>
-
-static void number_json(struct buf *to, const char *key, double x)
-{
-	buf_format(to, ",\"%s\":", key);
-	buf_json_number(to, x);
-}
 
 static void limit_json(struct buf *to, const struct limit_finding *f)
 {
@@ -21,14 +16,14 @@ static void limit_json(struct buf *to, const struct limit_finding *f)
 	buf_text(to, ",\"metric\":");
 	buf_json_text(to, f->metric, strlen(f->metric));
 	buf_format(to, ",\"of\":\"%s\",\"n\":%lld", f->mean ? "mean" : "share", (long long)f->n);
-	number_json(to, "value", f->value);
-	number_json(to, "low", f->low);
-	number_json(to, "high", f->high);
-	number_json(to, f->at_least ? "at_least" : "at_most", f->limit);
+	member_number(to, "value", f->value);
+	member_number(to, "low", f->low);
+	member_number(to, "high", f->high);
+	member_number(to, f->at_least ? "at_least" : "at_most", f->limit);
 	buf_format(to, ",\"breached\":%s,\"fresh\":%s", f->breached ? "true" : "false", f->fresh ? "true" : "false");
 	if (f->breached)
 		buf_format(to, ",\"since\":\"%s\"", time_format(f->since_us, time, sizeof time));
-	number_json(to, "log_m", f->log_m);
+	member_number(to, "log_m", f->log_m);
 	buf_text(to, ",\"words\":");
 	buf_json_text(to, f->words, strlen(f->words));
 	buf_text(to, "}");

@@ -3,34 +3,19 @@
 #include "events.h"
 
 #include "base/clock.h"
+#include "base/member.h"
 
 #include <math.h>
 #include <string.h>
 
-static void put_number(struct buf *to, const char *key, double x)
-{
-	buf_format(to, ",\"%s\":", key);
-	buf_json_number(to, x);
-}
-
 static void put_share(struct buf *to, const char *key, const struct performance_share *x)
 {
-	put_number(to, key, x->at);
+	member_number(to, key, x->at);
 	buf_format(to, ",\"%s_interval\":[", key);
 	buf_json_number(to, x->low);
 	buf_text(to, ",");
 	buf_json_number(to, x->high);
 	buf_text(to, "]");
-}
-
-static void put_time(struct buf *to, const char *key, int64_t us)
-{
-	char text[32];
-
-	if (us == TIME_NONE)
-		buf_format(to, ",\"%s\":null", key);
-	else
-		buf_format(to, ",\"%s\":\"%s\"", key, time_format(us, text, sizeof text));
 }
 
 void event_performance(struct buf *to, const struct performance_signal *p)
@@ -40,19 +25,19 @@ void event_performance(struct buf *to, const struct performance_signal *p)
 		return;
 	}
 	buf_format(to, ",\"performance\":{\"basis\":\"%s\",\"n\":%lld", performance_basis_words[p->basis], (long long)p->n);
-	put_number(to, "reference", p->reference);
+	member_number(to, "reference", p->reference);
 	put_share(to, "atc", &p->atc);
 	put_share(to, "cbpe", &p->cbpe);
-	put_number(to, "gap", p->gap);
-	put_number(to, "gap_z", p->gap_z);
+	member_number(to, "gap", p->gap);
+	member_number(to, "gap_z", p->gap_z);
 	buf_format(to, ",\"novel\":%s", p->novel ? "true" : "false");
-	put_number(to, "confidence_before", p->confidence_before);
-	put_number(to, "confidence", p->confidence);
+	member_number(to, "confidence_before", p->confidence_before);
+	member_number(to, "confidence", p->confidence);
 	put_share(to, "realised", &p->realised);
 	buf_format(to, ",\"n_labels\":%lld,\"n_right\":%lld,\"n_mislabelled\":%lld", (long long)p->n_labels, (long long)p->n_right,
 		(long long)p->n_mislabelled);
-	put_time(to, "realised_start", p->realised_start_us);
-	put_time(to, "realised_end", p->realised_end_us);
+	member_time(to, "realised_start", p->realised_start_us);
+	member_time(to, "realised_end", p->realised_end_us);
 	buf_text(to, "}");
 }
 
@@ -107,25 +92,25 @@ void event_accuracy(struct buf *to, const char *model, const char *version, cons
 	struct performance_share right = performance_share((double)w->n_right / (double)w->n_labels, (double)w->n_labels);
 
 	buf_text(to, "{\"event\":\"accuracy\"");
-	put_time(to, "ts", w->start_us + window_us);
+	member_time(to, "ts", w->start_us + window_us);
 	put_stream(to, model, version);
-	put_time(to, "start", w->start_us);
-	put_time(to, "end", w->start_us + window_us);
+	member_time(to, "start", w->start_us);
+	member_time(to, "end", w->start_us + window_us);
 	buf_format(to, ",\"n\":%lld,\"labels\":%lld,\"right\":%lld", (long long)w->n, (long long)w->n_labels, (long long)w->n_right);
 	put_share(to, "accuracy", &right);
-	put_number(to, "atc", w->atc);
-	put_number(to, "cbpe", w->cbpe);
+	member_number(to, "atc", w->atc);
+	member_number(to, "cbpe", w->cbpe);
 	buf_text(to, "}\n");
 }
 
 void event_mislabelled(struct buf *to, const char *model, const char *version, const char *id, const struct truth_label *label)
 {
 	buf_text(to, "{\"event\":\"mislabelled\"");
-	put_time(to, "ts", label->time_us);
+	member_time(to, "ts", label->time_us);
 	put_stream(to, model, version);
 	put_text(to, "id", id, strlen(id));
 	put_text(to, "label", label->class, label->n_class);
 	put_text(to, "prediction", label->predicted, label->predicted ? strlen(label->predicted) : 0);
-	put_time(to, "predicted", label->predicted_us);
+	member_time(to, "predicted", label->predicted_us);
 	buf_text(to, "}\n");
 }

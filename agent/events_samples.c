@@ -3,33 +3,18 @@
 #include "events_samples.h"
 
 #include "base/clock.h"
+#include "base/member.h"
 
 #include <string.h>
-
-static void put_text(struct buf *to, const char *key, const char *text)
-{
-	buf_format(to, "\"%s\":", key);
-	if (text)
-		buf_json_text(to, text, strlen(text));
-	else
-		buf_text(to, "null");
-}
-
-static void put_time(struct buf *to, const char *key, int64_t us)
-{
-	char text[32];
-
-	put_text(to, key, time_format(us, text, sizeof text));
-}
 
 static void group_json(struct buf *to, const struct odd_group *g)
 {
 	buf_text(to, "{");
-	put_text(to, "like", g->like);
-	buf_text(to, ",");
-	put_text(to, "text", g->text);
-	buf_format(to, ",\"n\":%lld,\"size\":%lld,", (long long)g->n, (long long)g->size);
-	put_time(to, "first_seen", g->first_us);
+	member_text(to, "like", g->like);
+	member_text(to, "text", g->text);
+	member_whole(to, "n", g->n);
+	member_whole(to, "size", g->size);
+	member_time(to, "first_seen", g->first_us);
 	buf_format(to, ",\"fresh\":%s,\"members\":[", g->fresh ? "true" : "false");
 	for (size_t i = 0; i < ODD_MEMBERS && g->members[i]; i++) {
 		buf_text(to, i ? "," : "");
@@ -41,26 +26,19 @@ static void group_json(struct buf *to, const struct odd_group *g)
 static void example_json(struct buf *to, const struct sample *s)
 {
 	buf_text(to, "{");
-	put_text(to, "id", s->id);
-	buf_text(to, ",");
-	put_time(to, "ts", s->time_us);
-	buf_text(to, ",\"p\":");
-	buf_json_number(to, s->p);
-	buf_text(to, ",");
-	put_text(to, "kind", s->kind);
-	buf_text(to, ",");
-	put_text(to, "prediction", s->prediction);
-	buf_text(to, ",");
-	put_text(to, "nearest", s->nearest);
-	buf_text(to, ",");
-	put_text(to, "why", s->why);
+	member_text(to, "id", s->id);
+	member_time(to, "ts", s->time_us);
+	member_number(to, "p", s->p);
+	member_text(to, "kind", s->kind);
+	member_text(to, "prediction", s->prediction);
+	member_text(to, "nearest", s->nearest);
+	member_text(to, "why", s->why);
 	buf_text(to, "}");
 }
 
 void event_odd(struct buf *to, const struct signal_odd *o)
 {
-	buf_text(to, ",");
-	put_text(to, "odd", o->words ? o->words : "");
+	member_text(to, "odd", o->words ? o->words : "");
 	buf_text(to, ",\"kinds\":{");
 	for (size_t k = 0; k < ODD_KINDS; k++)
 		buf_format(to, "%s\"%s\":%lld", k ? "," : "", odd_words[k], (long long)o->kinds[k]);

@@ -4,58 +4,45 @@
 #include "events_slices.h"
 
 #include "base/clock.h"
+#include "base/member.h"
 #include "model/reference.h"
 
 #include <string.h>
 
 #define FIXED_POINT 1048576.0
 
-static void put(struct buf *to, const char *key, double x)
+static void time_if_any(struct buf *to, const char *key, int64_t us)
 {
-	buf_format(to, ",\"%s\":", key);
-	buf_json_number(to, x);
-}
-
-static void put_text(struct buf *to, const char *key, const char *text)
-{
-	buf_format(to, ",\"%s\":", key);
-	buf_json_text(to, text, strlen(text));
-}
-
-static void put_time(struct buf *to, const char *key, int64_t us)
-{
-	char text[32];
-
 	if (us != TIME_NONE)
-		put_text(to, key, time_format(us, text, sizeof text));
+		member_time(to, key, us);
 }
 
 static void gap_json(struct buf *to, const struct slice_gap *g, bool where)
 {
 	buf_text(to, "{\"tag\":");
 	buf_json_text(to, g->tag, strlen(g->tag));
-	put_text(to, "value", g->value);
-	put_text(to, "name", g->name);
-	put_text(to, "what", g->what);
+	member_text(to, "value", g->value);
+	member_text(to, "name", g->name);
+	member_text(to, "what", g->what);
 	buf_format(to, ",\"n\":%lld", (long long)g->n);
-	put(to, "inside", g->inside);
-	put(to, "rest", g->rest);
-	put(to, "difference", g->inside - g->rest);
-	put(to, "low", g->low);
-	put(to, "high", g->high);
-	put(to, "ratio", g->ratio);
-	put(to, "before", g->before);
-	put(to, "before_rest", g->before_rest);
-	put(to, "change", g->change);
-	put(to, "change_low", g->change_low);
-	put(to, "change_high", g->change_high);
+	member_number(to, "inside", g->inside);
+	member_number(to, "rest", g->rest);
+	member_number(to, "difference", g->inside - g->rest);
+	member_number(to, "low", g->low);
+	member_number(to, "high", g->high);
+	member_number(to, "ratio", g->ratio);
+	member_number(to, "before", g->before);
+	member_number(to, "before_rest", g->before_rest);
+	member_number(to, "change", g->change);
+	member_number(to, "change_low", g->change_low);
+	member_number(to, "change_high", g->change_high);
 	if (where) {
-		put(to, "share", g->share);
-		put(to, "of_records", g->of_records);
+		member_number(to, "share", g->share);
+		member_number(to, "of_records", g->of_records);
 	} else {
 		buf_format(to, ",\"differs\":%s,\"news\":%s", g->differs ? "true" : "false", g->news ? "true" : "false");
 	}
-	put_text(to, "words", g->words);
+	member_text(to, "words", g->words);
 	buf_text(to, "}");
 }
 
@@ -73,16 +60,16 @@ static void parity_json(struct buf *to, const struct slice_parity *p)
 {
 	buf_text(to, "{\"tag\":");
 	buf_json_text(to, p->tag, strlen(p->tag));
-	put_text(to, "class", p->name);
-	put_text(to, "highest", p->highest);
-	put_text(to, "lowest", p->lowest);
-	put(to, "difference", p->difference);
-	put(to, "low", p->low);
-	put(to, "high", p->high);
-	put(to, "ratio", p->ratio);
-	put(to, "before", p->before);
-	put(to, "change_low", p->change_low);
-	put(to, "change_high", p->change_high);
+	member_text(to, "class", p->name);
+	member_text(to, "highest", p->highest);
+	member_text(to, "lowest", p->lowest);
+	member_number(to, "difference", p->difference);
+	member_number(to, "low", p->low);
+	member_number(to, "high", p->high);
+	member_number(to, "ratio", p->ratio);
+	member_number(to, "before", p->before);
+	member_number(to, "change_low", p->change_low);
+	member_number(to, "change_high", p->change_high);
 	buf_format(to, ",\"differs\":%s,\"news\":%s}", p->differs ? "true" : "false", p->news ? "true" : "false");
 }
 
@@ -94,7 +81,7 @@ static void counts_json(struct buf *to, const struct slice_signal *s, size_t sli
 
 	buf_text(to, "{\"tag\":");
 	buf_json_text(to, of->at[slice].tag, strlen(of->at[slice].tag));
-	put_text(to, "value", of->at[slice].value);
+	member_text(to, "value", of->at[slice].value);
 	buf_format(to, ",\"n\":%lld,\"flagged\":%lld", (long long)at[SLICE_RECORDS], (long long)at[SLICE_FLAGGED]);
 	for (size_t k = 0; k < of->n_aspects; k++) {
 		const struct slice_aspect *a = &of->aspects[k];
@@ -113,7 +100,7 @@ static void counts_json(struct buf *to, const struct slice_signal *s, size_t sli
 		}
 		buf_text(to, "}");
 		if (a->sums && sum[1] > 0)
-			put(to, "mean", m->centre + m->scale * (double)sum[0] / FIXED_POINT / (double)sum[1]);
+			member_number(to, "mean", m->centre + m->scale * (double)sum[0] / FIXED_POINT / (double)sum[1]);
 		buf_text(to, "}");
 	}
 	buf_text(to, "}");
@@ -121,10 +108,10 @@ static void counts_json(struct buf *to, const struct slice_signal *s, size_t sli
 
 static void period_json(struct buf *to, const struct slice_signal *s)
 {
-	put_time(to, "period_start", s->period_start_us);
-	put_time(to, "period_end", s->period_end_us);
+	time_if_any(to, "period_start", s->period_start_us);
+	time_if_any(to, "period_end", s->period_end_us);
 	buf_format(to, ",\"period_n\":%lld", (long long)s->period_n);
-	put(to, "level", s->level);
+	member_number(to, "level", s->level);
 	gaps_json(to, "gaps", &s->gaps, false);
 	buf_text(to, ",\"parity\":[");
 	for (size_t i = 0; i < s->parity.n; i++) {
@@ -145,7 +132,7 @@ void event_slices(struct buf *to, const struct slice_signal *s)
 		return;
 	buf_text(to, ",\"slices\":{\"where_words\":");
 	buf_json_text(to, s->where_words, strlen(s->where_words));
-	put_time(to, "where_from", s->where_from_us);
+	time_if_any(to, "where_from", s->where_from_us);
 	gaps_json(to, "where", &s->where, true);
 	if (s->period_fresh)
 		period_json(to, s);
