@@ -19,10 +19,10 @@ static void put_text(struct buf *to, const char *key, const char *text)
 		buf_text(to, "null");
 }
 
-/* To five digits: shares, distances and p-values for a reader. */
+/* To nine digits: shares, distances and p-values for a reader, and still a sum of one. */
 static void put_number(struct buf *to, const char *key, double x)
 {
-	buf_format(to, isfinite(x) ? ",\"%s\":%.5g" : ",\"%s\":null", key, x);
+	buf_format(to, isfinite(x) ? ",\"%s\":%.9g" : ",\"%s\":null", key, x);
 }
 
 static void reason_json(const struct explain_reason *r, struct buf *to)
