@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@
 
 #define MAGIC "oodrel01"
 #define BLOCK 48
+#define CANCELLED 1e-3 /* of a sum that much was taken away from: three digits are gone */
 
 const struct oodd_option mahalanobis_options[] = {
 	{"normalise", OODD_OPTION_BOOL, 1, 0, 1, NULL, "bring embeddings to length 1 first (Mahalanobis++)"},
@@ -244,6 +246,41 @@ static double row_relative(const struct state *s, const double *y, size_t class)
 	return s->rows->distance_f64(y, centre, s->d) - s->rows->weighted_f64(y, s->inverse, s->d);
 }
 
+/* Values that a log wrote with at most six digits: each is the float nearest to such a decimal, and the decimal itself is known then. A
+ * row of other floats does not pass for one: an eighth of all floats are nearest to one, and every value has to be. */
+static bool row_decimals(const float *x, size_t d, double *to)
+{
+	char text[32];
+
+	for (size_t j = 0; j < d; j++) {
+		snprintf(text, sizeof text, "%.6g", (double)x[j]);
+		to[j] = strtod(text, NULL);
+		if ((float)to[j] != x[j])
+			return false;
+	}
+	return true;
+}
+
+/* Near zero the two sums leave what rounding the embedding to floats has left of them. Where what was rounded is known, it is used:
+ * the score as it was, or better. Row i of the scratch is used up. */
+static float row_sharper(const struct state *s, const float *x, const struct scratch *w, size_t i, float score)
+{
+	double *to = w->x + i * s->d, *y = w->y + i * product_f64_stride(s->whiten), *near = w->near + i * product_f64_stride(s->classes);
+	double scale = 1, length = 0;
+
+	if (fabs((double)score) > CANCELLED * s->rows->weighted_f64(y, s->inverse, s->d) || !row_decimals(x, s->d, to))
+		return score;
+	for (size_t j = 0; j < s->d; j++)
+		length += to[j] * to[j];
+	if (s->normalise)
+		scale = 1 / sqrt(length);
+	for (size_t j = 0; j < s->d; j++)
+		to[j] = to[j] * scale - s->mean[j];
+	product_f64_rows(s->whiten, to, s->d, 1, y);
+	product_f64_rows(s->classes, y, product_f64_stride(s->whiten), 1, near);
+	return (float)row_relative(s, y, row_class(s, near));
+}
+
 static void block_score(const struct state *s, const struct oodd_batch *batch, size_t from, size_t n, const struct scratch *w,
 	float *scores, uint8_t *status)
 {
@@ -259,6 +296,7 @@ static void block_score(const struct state *s, const struct oodd_batch *batch, s
 		if (status[from + i] == OODD_ROW_UNSCORED)
 			continue;
 		scores[from + i] = (float)row_relative(s, y, row_class(s, w->near + i * stride_c));
+		scores[from + i] = row_sharper(s, oodd_row(batch->embedding, from + i), w, i, scores[from + i]);
 		if (!isfinite(scores[from + i]))
 			status[from + i] = OODD_ROW_UNSCORED;
 	}

@@ -593,9 +593,7 @@ def test_oracle():
             run(detector, rows, both)
     for k in (5, 50):
         near(f"oracle: knn{k}", run("knn", dict(embedding=stream), fit, k=k, bank=100000)[0], oracle[f"knn{k}"])
+    # One of 7,100 rows lies at -0.0017 between terms of 90, where the embedding's single precision is 4e-7: the log's six digits count.
     for column, ridge in (("rmd_pred", 1e-6), ("rmd_pred_reg1e-3", 1e-3)):
         got = run("relative", dict(embedding=stream), fit, normalise="false", regularisation=ridge)[0]
-        w = relative(train.astype(float), fit["predicted"], stream.astype(float), ridge, False)
-        near("numpy on what the plugin saw: " + column, got, w)
-        # One of 7,100 rows lies at -0.0017 between terms of 90, where the embedding's own single precision is 4e-7.
-        near("oracle: " + column, got, oracle[column], absolute=1e-6)
+        near("oracle: " + column, got, oracle[column])
