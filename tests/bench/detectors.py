@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "plugins"))
 
 import numpy as np
 from scipy.special import logsumexp, softmax
+from scipy.stats import norm
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.neighbors import NearestNeighbors
 
@@ -144,6 +145,36 @@ def ecod(x, z, y):
     return score
 
 
+def normal_scores(fit):
+    knots = []
+    for f in fit.T:
+        at, below, count = np.unique(np.sort(f), return_index=True, return_counts=True)
+        knots.append((at, norm.ppf((2 * below + count + 1) / 2 / (len(f) + 1)), f.std()))
+    there = -len(knots) * np.log((len(fit) + .5) / (len(fit) + 1))  # the last coordinate: nothing is missing
+
+    def scores(x):
+        out = np.empty((len(x), len(knots) + 1))
+        for k, (at, z, spread) in enumerate(knots):
+            v = x[:, k]
+            out[:, k] = np.interp(v, at, z) + np.minimum(v - at[0], 0) / spread + np.maximum(v - at[-1], 0) / spread
+        out[:, -1] = there
+        return out
+    return scores
+
+
+def copula(x, z, y):
+    scores = normal_scores(x)
+    s, m = np.cov(scores(x).T, ddof=0), scores(x).mean(0)
+    w = np.linalg.inv(np.linalg.cholesky(s + 1e-2 * np.trace(s) / len(s) * np.eye(len(s)))).T
+    return lambda x, z: (((scores(x) - m) @ w) ** 2).sum(1)
+
+
+def tabular_knn(x, z, y):
+    scores = normal_scores(x)
+    index = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(scores(x)[1::2])
+    return lambda x, z: index.kneighbors(scores(x))[0][:, 0]
+
+
 DETECTORS = {
     "msp": logits(lambda z: 1 - softmax(z, axis=1).max(1)), "maxlogit": logits(lambda z: -z.max(1)), "energy": logits(lambda z: -logsumexp(z, axis=1)),
     "entropy": logits(entropy), "margin": logits(margin), "gen": logits(gen), "mahalanobis": mahalanobis, "relative": relative, "knn": knn,
@@ -211,8 +242,9 @@ def vectors(build, home, rng, shape, rounds):
 
 
 def features(build, home, rng, rounds):
-    x = np.c_[rng.normal(size=(14096, FEATURES // 2)), rng.lognormal(size=(14096, FEATURES // 2))]
-    compare(build, home, f"{FEATURES} numeric features, learned from 10000 rows", {"ecod": ecod}, dict(numeric=x[:10000]), dict(numeric=x[10000:]), x[10000:], None,
+    x = np.round(np.c_[rng.normal(size=(14096, FEATURES // 2)), rng.lognormal(size=(14096, FEATURES // 2))], 1)
+    detectors = {"ecod": ecod, "copula": copula, "tabular_knn": tabular_knn}
+    compare(build, home, f"{FEATURES} numeric features, learned from 10000 rows, tabular_knn from every second", detectors, dict(numeric=x[:10000]), dict(numeric=x[10000:]), x[10000:], None,
             (x[:10000], None, None), rounds)
 
 
