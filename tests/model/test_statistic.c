@@ -28,12 +28,24 @@ static void widen(struct reference_window *w, size_t n)
 	}
 }
 
+/* The stretch of how often the model is right stands behind those of window detectors: off, so that theirs can be put there. */
+static void narrow(struct reference_window *w, size_t n, size_t by)
+{
+	for (size_t i = 0; i < n; i++)
+		w[i].width -= by;
+}
+
 static struct reference *with_statistic(void)
 {
 	struct reference *r = sample();
 	struct statistic *s = r->statistics = mem_zero(1, sizeof *s);
+	size_t last = r->performance.width;
 
-	assert_int_equal(r->performance.width, 0);
+	performance_done(&r->performance);
+	r->performance = (struct performance){0};
+	narrow(r->windows, r->n_windows, last);
+	narrow(r->others, r->n_others, last);
+	r->width -= last;
 	r->n_statistics = 1;
 	*s = (struct statistic){.name = mem_copy_text("apart"), .plugin_version = mem_copy_text("1.2"), .bytes = mem_copy("abc", 3), .n_bytes = 3,
 		.first = r->width, .width = SUMS, .base = mem_zero(SUMS + 1, sizeof(int64_t)), .n_base = SUMS + 1, .ratio = 1.5, .excess = .25,
