@@ -16,7 +16,7 @@
 /* Which detectors. */
 
 #define MOST_FEATURES 512 /* beyond, a record would cost more than 100 us */
-#define MOST_TIMES 3.0 /* see fit_travel.c */
+#define MOST_TIMES 1.45 /* see fit_travel.c */
 
 enum holds { RAW_LOGITS = 1, PROBABILITIES = 2, EMBEDDING = 4, FEATURES = 8, FEATURES_ALONE = 16 };
 
@@ -210,21 +210,8 @@ static int detectors_asked(struct work *w, const struct lesson *l, struct error 
 	return code;
 }
 
-/* The last one learned is let go where what is normal for it does not last. */
-static void standard_keep(struct work *w, const struct lesson *l)
-{
-	struct reference_detector *d = &w->r->detectors[w->r->n_detectors - 1];
-	double times = detector_travels(w, d, l->lent, l->n);
-
-	if (times <= MOST_TIMES)
-		return;
-	fit_note(w->f, "left out: %s: fitted on the earlier half of the reference it finds %.1f times as many odd records in the later half: "
-		       "what is normal for it does not last", d->name, times);
-	reference_detector_done(d);
-	w->r->n_detectors--;
-}
-
-static void standard_learn(struct work *w, const struct lesson *l, const struct standard *s)
+/* Returns how restless it is (fit_travel.c), 1 where that is not asked. */
+static double standard_learn(struct work *w, const struct lesson *l, const struct standard *s)
 {
 	char bank[24];
 	struct option_text knn[] = {{"k", "1"}, {"bank", bank}};
@@ -238,18 +225,47 @@ static void standard_learn(struct work *w, const struct lesson *l, const struct 
 	code = detector_learn(w, l, &d, &e);
 	if (code < 0 && !(code == -ENOENT && s->may_lack))
 		fit_note(w->f, "left out: %s", e.text);
-	if (code == 0 && (s->of & FEATURES))
-		standard_keep(w, l);
+	if (code != 0 || !(s->of & FEATURES))
+		return 1;
+	return detector_travels(w, &w->r->detectors[w->r->n_detectors - 1], l->lent, l->n);
+}
+
+static bool is_of_features(const char *name)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++)
+		found |= standard[i].of == FEATURES && strcmp(standard[i].name, name) == 0;
+	return found;
+}
+
+/* What drifts are the features: where one of these detectors shows it the others go with it. */
+static void features_drop(struct work *w, double times)
+{
+	struct reference *r = w->r;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->n_detectors; i++)
+		if (is_of_features(r->detectors[i].name))
+			reference_detector_done(&r->detectors[i]);
+		else
+			r->detectors[kept++] = r->detectors[i];
+	r->n_detectors = kept;
+	fit_note(w->f, "left out: copula, tabular_knn: fitted on the earlier half of the reference, one finds at least %.1f times as many odd records in the "
+		       "later half: what is normal of the features does not last", times);
 }
 
 /* One of these that cannot work here is left out: nobody asked for it by name. */
 static void detectors_standard(struct work *w, const struct lesson *l)
 {
 	unsigned holds = log_holds(w->r);
+	double times = 1;
 
 	for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++)
 		if ((standard[i].of & ~holds) == 0)
-			standard_learn(w, l, &standard[i]);
+			times = fmax(times, standard_learn(w, l, &standard[i]));
+	if (times > MOST_TIMES)
+		features_drop(w, times);
 	if (w->r->n_detectors == 0)
 		fit_note(w->f,
 			"no detector: %s; windows of features, classes and confidence are still "

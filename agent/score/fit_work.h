@@ -96,7 +96,7 @@ struct work {
 };
 
 /* fit_travel.c: fitted on the earlier half of the reference's time, how many times as many odd records does a detector find in the
- * later half of cal-A? 1 where it cannot be told. `lent`: the part that detectors learn from, oldest first. */
+ * later half, at least (less one standard error)? 1 where it cannot be told. `lent`: the part that detectors learn from, oldest first. */
 double detector_travels(struct work *w, const struct reference_detector *by, const struct oodd_batch *const *lent, size_t n_lent);
 
 /* fit_thin.c: of a set that nobody chose, what ranks records as another does, and what weighs next to nothing; by cal-A */
