@@ -52,11 +52,11 @@ static const struct standard standard_windows[] = {
 	{PROBABILITIES | EMBEDDING, "bbse", true},
 };
 
-/* Rows that knn keeps, the more the better: its cost is their number times their width, and 30 us a record at 128 dimensions, 100 us at
- * 768 are to do for all detectors together, on processors that do not multiply bytes, too. */
+/* Rows that knn keeps: its cost is their number times their width, and 30 us a record at 128 dimensions, 100 us at 768 are to do for
+ * all detectors together, on processors that do not multiply bytes, too. */
 static size_t bank_rows(size_t width)
 {
-	size_t floats = 1280000 + (width > 128 ? 3400 * (width - 128) : 0), rows = floats / (width > 0 ? width : 1);
+	size_t floats = 640000 + (width > 128 ? 2750 * (width - 128) : 0), rows = floats / (width > 0 ? width : 1);
 
 	return rows < 10000 ? rows : 10000;
 }

@@ -324,7 +324,7 @@ int main(int argc, char **argv)
 {
 	(void)argc;
 	blas_choose(argv);
-	static const struct shape classes[] = {{64, 10, 10000}, {128, 150, 10000}, {768, 150, 4500}};
+	static const struct shape classes[] = {{64, 10, 10000}, {128, 150, 5000}, {768, 150, 3125}};
 	static const struct shape banks[] = {{64, 10, 10000}, {768, 10, 10000}};
 	const char *dirs[] = {getenv("OODD_BUILD_PLUGINS") ? getenv("OODD_BUILD_PLUGINS") : "plugins"};
 	struct plugins *plugins = plugins_open(dirs, 1);

@@ -32,7 +32,7 @@ from sklearn.neighbors import NearestNeighbors
 from test_detectors import network, unit, write
 
 BATCH = 256
-SHAPES = ((64, 10, 10000, 4096), (128, 150, 10000, 4096), (768, 150, 4500, 1024))  # dimensions, classes, rows to learn from and to score
+SHAPES = ((64, 10, 10000, 4096), (128, 150, 5000, 4096), (768, 150, 3125, 1024))  # dimensions, classes, rows to learn from and to score
 FEATURES = 20
 AIMS = {128: 30, 768: 100}
 DEFAULT = ("maxlogit", "gen", "entropy", "mahalanobis", "relative", "knn", "fdbd", "vim")  # as agent/score/fit_detectors.c
