@@ -26,9 +26,9 @@
 #include "stats/special.h"
 
 #define JUDGE_FORMAT 2
-/* Records of new kinds are what oodd is for: their measure has a third of the weight, the others
+/* Records of new kinds are what oodd is for: their measure has a quarter of the weight, the others
  * share the rest. */
-#define P_VALUE_WEIGHT (1. / 3)
+#define P_VALUE_WEIGHT .25
 /* All measures of slices together, where there are any: what is found in the whole stream pays a tenth of a nat for them. */
 #define SLICE_WEIGHT .1
 /* A measure whose evidence began to rise at most so many windows after an alarm belongs to its
