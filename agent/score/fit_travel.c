@@ -16,9 +16,9 @@
 
 #define ODDEST .05
 #define LEAST_ODD 10.0  /* records beyond the threshold, for their share to mean something */
-#define LEAST_ROWS 200  /* of cal-A on either side */
+#define LEAST_ROWS 200  /* on either side */
 
-/* Scores of cal-A, by whether a row is older than the middle of what was learned. */
+/* Scores of what the earlier half has not taught: cal-A on either side of its end, and the later half itself. */
 struct sides {
 	float *early, *late;
 	size_t n_early, n_late;

@@ -247,7 +247,7 @@ static double row_relative(const struct state *s, const double *y, size_t class)
 }
 
 /* Values that a log wrote with at most six digits: each is the float nearest to such a decimal, and the decimal itself is known then. A
- * row of other floats does not pass for one: an eighth of all floats are nearest to one, and every value has to be. */
+ * row of other floats does not pass for one: at most an eighth of all floats are nearest to one, and every value has to be. */
 static bool row_decimals(const float *x, size_t d, double *to)
 {
 	char text[32];
