@@ -11,10 +11,10 @@
 
 #include "algebra/bytes.h"
 #include "algebra/lapack.h"
+#include "algebra/window.h"
 #include "oodd/detector.h"
 
 #define MAGIC "oodd-bbs"
-#define ONE 1048576.0 /* fixed point: 2^20 */
 #define MOST_CLASSES 512
 #define MOST_ROWS 4000 /* that confusion is learned from */
 #define LEAST_SHARE 1e-9 /* of a class: less was never predicted */
@@ -75,13 +75,11 @@ static void row_learn(struct learner *l, const float *z)
 
 static void rows_learn(struct learner *l, const struct oodd_batch *const *batches, size_t n_batches)
 {
-	size_t all = 0, seen = 0;
+	size_t all = window_rows(batches, n_batches), seen = 0;
 
 	for (size_t b = 0; b < n_batches; b++)
-		all += batches[b]->n;
-	for (size_t b = 0; b < n_batches; b++)
 		for (size_t i = 0; i < batches[b]->n; i++, seen++)
-			if (all <= MOST_ROWS || seen * MOST_ROWS / all != (seen + 1) * MOST_ROWS / all)
+			if (window_taken(seen, all, MOST_ROWS))
 				row_learn(l, oodd_row(batches[b]->logits, i));
 }
 
@@ -251,28 +249,10 @@ static int bbse_accumulate(const void *state, const struct oodd_batch *batch, si
 		if (!oodd_sampled(batch, i, s->sample) || !softmax(oodd_row(batch->logits, i), s->c, p))
 			continue;
 		for (size_t k = 0; k < s->c; k++)
-			vector[k] += llrint(p[k] * ONE);
+			vector[k] += window_fixed(p[k]);
 		added++;
 	}
 	return added;
-}
-
-static double size_of(const struct oodd_shift *s)
-{
-	return fabs(s->after - s->before);
-}
-
-static void shift_put(struct oodd_comparison *to, struct oodd_shift shift)
-{
-	size_t at = to->n_shifts < OODD_MOST_SHIFTS ? to->n_shifts++ : OODD_MOST_SHIFTS - 1;
-
-	if (to->n_shifts == OODD_MOST_SHIFTS && at == OODD_MOST_SHIFTS - 1 && size_of(&to->shifts[at]) >= size_of(&shift))
-		return;
-	while (at > 0 && size_of(&to->shifts[at - 1]) < size_of(&shift)) {
-		to->shifts[at] = to->shifts[at - 1];
-		at--;
-	}
-	to->shifts[at] = shift;
 }
 
 /* theta = D^1/2 (w - 1), the weights' distance from 1 in standard deviations of their class. */
@@ -280,11 +260,10 @@ static int bbse_compare(const void *state, const int64_t *reference, int64_t n_r
 	struct oodd_comparison *ret)
 {
 	const struct state *s = state;
-	double m = (double)n_reference, n = (double)n_window, off[MOST_CLASSES], theta[MOST_CLASSES] = {0};
+	double m = (double)n_reference, n = (double)n_window, off[MOST_CLASSES], theta[MOST_CLASSES] = {0}, sum = 0, expected = 0;
 
-	*ret = (struct oodd_comparison){0};
 	for (size_t i = 0; i < s->c; i++) {
-		double moved = (double)window[i] / n / ONE - (double)reference[i] / m / ONE;
+		double moved = window_mean(window[i], n) - window_mean(reference[i], m);
 		off[i] = s->mean[i] > 0 ? moved / sqrt(s->mean[i]) : 0;
 	}
 	for (size_t k = 0; k < s->n_kept; k++) {
@@ -295,13 +274,13 @@ static int bbse_compare(const void *state, const int64_t *reference, int64_t n_r
 		along /= s->values[k];
 		for (size_t i = 0; i < s->c; i++)
 			theta[i] += along * u[i];
-		ret->statistic += along * along;
-		ret->expected += (1 / n + 1 / m) / s->values[k];
+		sum += along * along;
+		expected += (1 / n + 1 / m) / s->values[k];
 	}
-	ret->effect = fmax(0, ret->statistic - ret->expected);
+	*ret = window_answer(sum, expected);
 	for (size_t i = 0; i < s->c; i++) {
-		double before = (double)reference[i] / m / ONE;
-		shift_put(ret, (struct oodd_shift){OODD_REASON_CLASS, (int64_t)i, before,
+		double before = window_mean(reference[i], m);
+		window_shift_put(ret, (struct oodd_shift){OODD_REASON_CLASS, (int64_t)i, before,
 			fmax(0, before + theta[i] * sqrt(s->mean[i]))});
 	}
 	return 0;
@@ -309,7 +288,7 @@ static int bbse_compare(const void *state, const int64_t *reference, int64_t n_r
 
 static const struct oodd_option options[] = {
 	{"condition", OODD_OPTION_REAL, 10, 1, 1e6, NULL, "largest condition number: of what the model hardly tells apart nothing is claimed"},
-	{"sample", OODD_OPTION_REAL, 1, 1e-4, 1, NULL, "share of records that is added up, chosen by the record's hash"},
+	WINDOW_OPTION_SAMPLE,
 	{0},
 };
 

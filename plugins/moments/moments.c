@@ -12,10 +12,10 @@
 #include "algebra/lapack.h"
 #include "algebra/product.h"
 #include "algebra/rows.h"
+#include "algebra/window.h"
 #include "oodd/detector.h"
 
 #define MAGIC "oodd-mom"
-#define ONE 1048576.0 /* fixed point: 2^20 */
 #define CLIP 32.0     /* standard deviations: one row cannot carry a window */
 #define MOST_DIMENSIONS 64
 #define MOST_ROWS 4000 /* that directions are learned from */
@@ -29,16 +29,6 @@ struct state {
 	struct product_f32 *directions;
 	float *centre; /* p: of the fit data, in those directions */
 };
-
-/* 1 / |x|, 1 where lengths count; 0 where the row cannot be used. */
-static double row_scale(const struct rows *rows, const float *x, size_t d, bool normalise)
-{
-	double squares = rows->squares(x, d);
-
-	if (!isfinite(squares) || (normalise && squares == 0))
-		return 0;
-	return normalise ? 1 / sqrt(squares) : 1;
-}
 
 /* ---- fit ---- */
 
@@ -92,15 +82,12 @@ static void scatter_add(struct learner *l)
 static void rows_pass(struct learner *l, const struct oodd_batch *const *batches, size_t n_batches, void (*add)(struct learner *))
 {
 	const struct rows *rows = rows_for(PRODUCT_BEST);
-	size_t all = 0, seen = 0;
+	size_t all = window_rows(batches, n_batches), seen = 0;
 
-	for (size_t b = 0; b < n_batches; b++)
-		all += batches[b]->n;
 	for (size_t b = 0; b < n_batches; b++)
 		for (size_t i = 0; i < batches[b]->n; i++, seen++) {
 			const float *x = oodd_row(batches[b]->embedding, i);
-			bool passed = all > MOST_ROWS && seen * MOST_ROWS / all == (seen + 1) * MOST_ROWS / all;
-			double scale = passed ? 0 : row_scale(rows, x, l->d, l->normalise);
+			double scale = window_taken(seen, all, MOST_ROWS) ? window_scale(rows, x, l->d, l->normalise) : 0;
 			for (size_t j = 0; j < l->d; j++)
 				l->row[j] = (double)x[j] * scale;
 			if (scale > 0)
@@ -237,7 +224,7 @@ static size_t moments_width(const void *state)
 static int row_add(const struct state *s, const float *x, int64_t *vector)
 {
 	float y[4 * MOST_DIMENSIONS]; /* the product writes whole panels */
-	double z[MOST_DIMENSIONS], scale = row_scale(s->rows, x, s->d, s->normalise);
+	double z[MOST_DIMENSIONS], scale = window_scale(s->rows, x, s->d, s->normalise);
 	int64_t *products = vector + s->p;
 
 	if (scale == 0)
@@ -249,9 +236,9 @@ static int row_add(const struct state *s, const float *x, int64_t *vector)
 			return 0;
 	}
 	for (size_t i = 0; i < s->p; i++) {
-		vector[i] += llrint(z[i] * ONE);
+		vector[i] += window_fixed(z[i]);
 		for (size_t k = 0; k <= i; k++)
-			*products++ += llrint(z[i] * z[k] * ONE);
+			*products++ += window_fixed(z[i] * z[k]);
 	}
 	return 1;
 }
@@ -279,11 +266,11 @@ static void law_make(size_t p, const int64_t *v, double n, struct law *to)
 	const int64_t *products = v + p;
 
 	for (size_t i = 0; i < p; i++)
-		to->mean[i] = (double)v[i] / n / ONE;
+		to->mean[i] = window_mean(v[i], n);
 	for (size_t i = 0; i < p; i++)
 		for (size_t k = 0; k <= i; k++)
 			to->covariance[i * p + k] =
-				((double)*products++ / n / ONE - to->mean[i] * to->mean[k]) * n / fmax(n - 1, 1);
+				(window_mean(*products++, n) - to->mean[i] * to->mean[k]) * n / fmax(n - 1, 1);
 }
 
 /* A = L L', in place. False where it is not positive definite. */
@@ -320,11 +307,6 @@ static int laws_make(const struct state *s, const int64_t *reference, int64_t m,
 	return cholesky(of[0].covariance, s->p) ? 0 : -EDOM;
 }
 
-static void answer(double statistic, double expected, struct oodd_comparison *ret)
-{
-	*ret = (struct oodd_comparison){.statistic = statistic, .expected = expected, .effect = fmax(0, statistic - expected)};
-}
-
 /* Hotelling's T-square over n m / (n + m): twice the symmetric KL of two normal laws that differ in their mean. */
 static int mean_compare(const void *state, const int64_t *reference, int64_t m, const int64_t *window, int64_t n,
 	struct oodd_comparison *ret)
@@ -340,7 +322,7 @@ static int mean_compare(const void *state, const int64_t *reference, int64_t m, 
 		solve(of[0].covariance, s->p, off, 1);
 	for (size_t i = 0; i < s->p; i++)
 		sum += off[i] * off[i];
-	answer(sum, (double)s->p * (1 / (double)n + 1 / (double)m), ret);
+	*ret = window_answer(sum, (double)s->p * (1 / (double)n + 1 / (double)m));
 	return r;
 }
 
@@ -366,14 +348,14 @@ static int covariance_compare(const void *state, const int64_t *reference, int64
 	for (size_t i = 0; i < p; i++)
 		for (size_t k = 0; k < p; k++)
 			sum += (c[i * p + k] - (i == k)) * (c[i * p + k] - (i == k)) / 2;
-	answer(sum, (double)(p * (p + 1)) / 2 * (1 / (double)n + 1 / (double)m), ret);
+	*ret = window_answer(sum, (double)(p * (p + 1)) / 2 * (1 / (double)n + 1 / (double)m));
 	return 0;
 }
 
 static const struct oodd_option options[] = {
 	{"dimensions", OODD_OPTION_INT, 16, 1, MOST_DIMENSIONS, NULL, "directions, those in which the fit data varied most"},
-	{"sample", OODD_OPTION_REAL, 1, 1e-4, 1, NULL, "share of records that is added up, chosen by the record's hash"},
-	{"normalise", OODD_OPTION_BOOL, 1, 0, 1, NULL, "embeddings are scaled to length 1"},
+	WINDOW_OPTION_SAMPLE,
+	WINDOW_OPTION_NORMALISE,
 	{0},
 };
 

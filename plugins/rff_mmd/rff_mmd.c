@@ -11,10 +11,10 @@
 #include "algebra/bytes.h"
 #include "algebra/product.h"
 #include "algebra/rows.h"
+#include "algebra/window.h"
 #include "oodd/detector.h"
 
 #define MAGIC "oodd-rff"
-#define ONE 1048576.0 /* fixed point: 2^20 */
 #define MOST_FEATURES 1024
 #define HEURISTIC_ROWS 1000
 #define HEURISTIC_PAIRS 4000
@@ -47,16 +47,6 @@ static double normal(struct random *r)
 	return radius * cos(angle);
 }
 
-/* 1 / |x|, 1 where lengths count; 0 where the row cannot be used. */
-static double row_scale(const struct rows *rows, const float *x, size_t d, bool normalise)
-{
-	double squares = rows->squares(x, d);
-
-	if (!isfinite(squares) || (normalise && squares == 0))
-		return 0;
-	return normalise ? 1 / sqrt(squares) : 1;
-}
-
 struct taken {
 	const float *at;
 	double scale;
@@ -66,18 +56,16 @@ struct taken {
 static size_t rows_take(const struct oodd_batch *const *batches, size_t n_batches, bool normalise, struct taken *to)
 {
 	const struct rows *rows = rows_for(PRODUCT_BEST);
-	size_t all = 0, seen = 0, n = 0;
+	size_t all = window_rows(batches, n_batches), seen = 0, n = 0;
 
-	for (size_t b = 0; b < n_batches; b++)
-		all += batches[b]->n;
 	for (size_t b = 0; b < n_batches; b++)
 		for (size_t i = 0; i < batches[b]->n; i++, seen++) {
 			const float *x = oodd_row(batches[b]->embedding, i);
 			double scale;
 
-			if (all > HEURISTIC_ROWS && seen * HEURISTIC_ROWS / all == (seen + 1) * HEURISTIC_ROWS / all)
+			if (!window_taken(seen, all, HEURISTIC_ROWS))
 				continue;
-			scale = row_scale(rows, x, batches[b]->embedding.width, normalise);
+			scale = window_scale(rows, x, batches[b]->embedding.width, normalise);
 			if (scale > 0)
 				to[n++] = (struct taken){x, scale};
 		}
@@ -206,7 +194,7 @@ static int row_add(const struct state *s, const float *x, int64_t *vector)
 {
 	float angle[MOST_FEATURES];
 	size_t n = s->n_frequencies;
-	double scale = row_scale(s->rows, x, s->d, s->normalise), length = sqrt(1 / (double)n) * ONE;
+	double scale = window_scale(s->rows, x, s->d, s->normalise), length = sqrt(1 / (double)n);
 
 	if (scale == 0)
 		return 0;
@@ -215,8 +203,8 @@ static int row_add(const struct state *s, const float *x, int64_t *vector)
 		if (!isfinite(angle[k]))
 			return 0;
 	for (size_t k = 0; k < n; k++) {
-		vector[k] += llrint(length * cos((double)angle[k] * scale));
-		vector[n + k] += llrint(length * sin((double)angle[k] * scale));
+		vector[k] += window_fixed(length * cos((double)angle[k] * scale));
+		vector[n + k] += window_fixed(length * sin((double)angle[k] * scale));
 	}
 	return 1;
 }
@@ -241,23 +229,23 @@ static int rff_compare(const void *state, const int64_t *reference, int64_t n_re
 	double m = (double)n_reference, n = (double)n_window, apart = 0, length = 0, variance;
 
 	for (size_t k = 0; k < rff_width(state); k++) {
-		double before = (double)reference[k] / m / ONE, after = (double)window[k] / n / ONE;
+		double before = window_mean(reference[k], m), after = window_mean(window[k], n);
 		apart += (after - before) * (after - before);
 		length += before * before;
 	}
 	variance = (1 - length) * m / fmax(m - 1, 1);
 	if (!(variance > 1e-9))
 		return -EDOM;
-	*ret = (struct oodd_comparison){.statistic = apart, .expected = variance * (1 / n + 1 / m)};
-	ret->effect = fmax(0, apart - ret->expected) / variance;
+	*ret = window_answer(apart, variance * (1 / n + 1 / m));
+	ret->effect /= variance;
 	return 0;
 }
 
 static const struct oodd_option options[] = {
 	{"features", OODD_OPTION_INT, 256, 16, MOST_FEATURES, NULL, "numbers a window adds up; a cosine and a sine for every two"},
-	{"sample", OODD_OPTION_REAL, 1, 1e-4, 1, NULL, "share of records that is added up, chosen by the record's hash"},
+	WINDOW_OPTION_SAMPLE,
 	{"bandwidth", OODD_OPTION_REAL, 0, 0, 1e9, NULL, "of the Gaussian kernel; 0: the median heuristic"},
-	{"normalise", OODD_OPTION_BOOL, 1, 0, 1, NULL, "embeddings are scaled to length 1"},
+	WINDOW_OPTION_NORMALISE,
 	{"seed", OODD_OPTION_INT, 1, 1, 1000000, NULL, "of the frequencies, which the reference then holds"},
 	{0},
 };

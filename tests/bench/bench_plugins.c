@@ -251,7 +251,7 @@ static double default_set(const struct line *lines, size_t n)
 static void classes_bench(const struct plugins *plugins, struct shape shape)
 {
 	static const char *const names[] = {"null", "msp", "maxlogit", "energy", "entropy", "margin", "gen", "mahalanobis", "relative", "fdbd", "vim", "scale", "react",
-		"mean_shift", "covariance_shift", "bbse"};
+		"mean_shift", "covariance_shift", "bbse", "chi_squared"};
 	struct data t = data_make(shape);
 	struct line lines[48];
 	size_t n = 0;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every shipped window detector against numpy and scipy, from the papers' formulas."""
+import json
 import os
 import subprocess
 import tempfile
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.linalg import eigh
 from scipy.special import softmax
+from scipy.stats import chi2_contingency
 
 from test_detectors import PLUGINS, RUN, Refused, check, near, unit, write
 
@@ -170,6 +172,76 @@ def test_what_the_model_cannot_tell_apart_is_left_alone(rng):
     check("and one dropped", (values * 50 < 1).sum() == 1)
     with pytest.raises(Refused, match="tell no class from another"):
         compare("bbse", dict(logits=np.zeros((300, 3)) + 1e-4 * rng.normal(size=(300, 3))), dict(logits=np.zeros((10, 3))), condition=10)
+
+
+# ---- chi_squared ----
+
+def predictions(words, names):
+    return dict(logits=np.zeros((len(words), len(names))), predicted=np.searchsorted(names, words))
+
+
+def bundled(before, after, least):
+    "Neighbouring classes counted together until enough are expected of the smaller row; what is left goes to the last."
+    smaller, cells, open_ = min(1, sum(after) / sum(before)), [], np.zeros(2)
+    for cell in np.transpose([before, after]).astype(float):
+        open_ = open_ + cell
+        if open_.sum() and open_[0] * smaller >= least:
+            cells.append(open_)
+            open_ = np.zeros(2)
+    cells[-1] += open_
+    return np.transpose(cells)
+
+
+@pytest.mark.parametrize("n, k", [(90, 12), (600, 40), (40000, 7)])
+def test_chi_squared_is_pearsons(rng, n, k):
+    "With small classes put together, and with none; the table's own chance is in `expected`."
+    names = np.arange(k)
+    x, y = rng.choice(names, 5000, p=rng.dirichlet(np.ones(k) / 2)), rng.choice(names, n, p=rng.dirichlet(np.ones(k)))
+    before, after = np.bincount(x, minlength=k), np.bincount(y, minlength=k)
+    for least, table in ((5, bundled(before, after, 5)), (0, np.array([before, after])[:, before + after > 0])):
+        _, (ref, win), (statistic, expected, effect), shifts = compare("chi_squared", predictions(x, names), predictions(y, names), least=least)
+        want, all_ = chi2_contingency(table, correction=False), 5000 + n
+        per = 1 / 5000 + 1 / n
+        near("statistic, expected", [statistic / per, expected / per], [want.statistic, want.dof * all_ / (all_ - 1)], 1e-9)
+        check("effect and counts", abs(effect - max(0, statistic - expected)) < 1e-12 and (ref[1] == before).all() and (win[1] == after).all())
+        moved = np.abs(after / n - before / 5000)
+        near("largest shifts first", np.abs(shifts[:, 3] - shifts[:, 2]), np.sort(moved)[::-1][:8], 1e-12)
+
+
+def test_chi_squared_is_one_on_average_at_any_size(rng):
+    "E[chi-squared] given both margins is (k - 1) N / (N - 1): windows of thirty records and of a thousand."
+    names, p = np.arange(20), rng.dirichlet(np.ones(20))
+    x = rng.choice(names, 3000, p=p)
+    for n in (30, 1000):
+        ratios = [np.divide(*compare("chi_squared", predictions(x, names), predictions(rng.choice(names, n, p=p), names), least=2)[2][:2]) for _ in range(15)]
+        check(f"quotient {np.mean(ratios):.3f} at {n} rows", abs(np.mean(ratios) - 1) < .3)
+
+
+@pytest.mark.parametrize("name, file", [("clinc150", "w1000"), ("clinc150", "w250"), ("adult", "w500"), ("elec2", "w1344"), ("bike", "w672")])
+def test_chi_squared_is_the_oracles(name, file):
+    data = os.path.join(os.environ.get("OODD_SHARED", "/nowhere"), "data", name)
+    if not os.path.isdir(data):
+        pytest.skip("OODD_SHARED names no folder with the data sets")
+    words = lambda log: np.array([json.loads(line)["prediction"] for line in subprocess.run(
+        ["zstd", "-qdc", os.path.join(data, log + ".jsonl.zst")], capture_output=True, check=True).stdout.splitlines()])
+    x, y = words("reference"), words("stream")
+    table = np.genfromtxt(os.path.join(data, "oracle", f"drift_{file}.csv"), delimiter=",", names=True, dtype=None, encoding="utf-8")
+    rows = table[table["field"] == "prediction"]
+    names = np.unique(np.concatenate([x, y]))
+    for row in rows[:: max(1, len(rows) // 8)]:
+        part = y[row["first_row"]:row["end_row"]]
+        _, _, (statistic, *_), _ = compare("chi_squared", predictions(x, names), predictions(part, names), least=0)
+        near(f"window {row['window']}", [statistic / (1 / len(x) + 1 / len(part))], [row["chi2"]], 1e-7)
+
+
+def test_what_chi_squared_cannot_compare(rng):
+    names = np.arange(50)
+    with pytest.raises(Refused, match="cannot be compared"):
+        compare("chi_squared", predictions(rng.choice(names, 900), names), predictions(names[:7], names))
+    with pytest.raises(Refused, match="fewer than two classes"):
+        compare("chi_squared", predictions(np.zeros(9, int), [0]), predictions(np.zeros(9, int), [0]))
+    with pytest.raises(Refused, match="no predicted class"):
+        compare("chi_squared", dict(logits=np.zeros((9, 3)), predicted=-np.ones(9)), predictions(names[:3], names[:3]))
 
 
 # ---- what cannot be ----

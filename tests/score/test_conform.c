@@ -45,7 +45,7 @@ static void test_shipped(void **state)
 
 static void test_shipped_window_detectors(void **state)
 {
-	static const char *const shipped[] = {"rff_mmd", "moments", "bbse"};
+	static const char *const shipped[] = {"rff_mmd", "moments", "bbse", "chi_squared"};
 	char *text = NULL;
 
 	(void)state;
