@@ -27,6 +27,9 @@ static const struct tilt {
 	double a, b;
 } tilts[] = {{.35, 2}, {.7, 5}};
 
+/* Beyond, differences of log-gammas want more digits than there are. */
+#define BIN_FAR 1e5
+
 static struct alternative *add(struct null *null, double weight)
 {
 	struct alternative *a = &null->alternatives[null->n_alternatives++];
@@ -85,6 +88,17 @@ static void add_tilts(struct null *null, const struct measure *m)
 			add_tilt(null, m, tilt_shares[s], tilts[i]);
 }
 
+/* log of gammas of c records in the bin and `rest` others, BIN less null. */
+static double pair_gammas(double kappa, const struct alternative *it, int64_t c, int64_t rest)
+{
+	double in = (double)c, out = (double)rest;
+	double at[4] = {kappa * it->share + in, kappa * (1 - it->share) + out, kappa * it->null_share + in,
+		kappa * (1 - it->null_share) + out};
+
+	special_log_gammas(at, 4, at);
+	return at[0] - at[2] + (at[1] - at[3]);
+}
+
 /* True when it lies in the null. */
 static bool bin_make(const struct null *null, struct alternative *it)
 {
@@ -95,6 +109,7 @@ static bool bin_make(const struct null *null, struct alternative *it)
 	it->share = to;
 	it->null_share = near[0];
 	it->empty = log1p(-to) - log1p(-near[0]);
+	it->start = pair_gammas(null->kappa, it, 0, 0);
 	return inside;
 }
 
@@ -276,13 +291,16 @@ double null_shares(const double *counts, const double *toward, size_t k, double 
  * i) / (kappa (1 - m) + i)), is then at least kappa / (kappa + i) times the first (log(1 - u x) - u
  * log(1 - x) rises in x), and those fractions sum to at most `worth`: a lower bound of the
  * evidence, which is all that an e-value needs. */
-static double bin_evidence(
-	double kappa, const struct alternative *a, const int64_t *n, int64_t all, double worth)
+static double bin_evidence(double kappa, const struct alternative *a, const struct seen *seen)
 {
 	double moved[2] = {a->share, 1 - a->share}, still[2] = {a->null_share, 1 - a->null_share};
-	int64_t counts[2] = {n[a->which], all - n[a->which]};
+	int64_t counts[2] = {seen->n[a->which], seen->all - seen->n[a->which]};
 
-	return counts[0] ? evidence_ratio(kappa, moved, still, counts, 2) : a->empty * worth;
+	if (counts[0] == 0)
+		return a->empty * seen->worth;
+	if (kappa > BIN_FAR)
+		return evidence_ratio(kappa, moved, still, counts, 2);
+	return pair_gammas(kappa, a, counts[0], counts[1]) - a->start;
 }
 
 double null_evidence(
@@ -292,18 +310,18 @@ double null_evidence(
 
 	switch (a->kind) {
 	case ALTERNATIVE_LOOSE:
-		return evidence_dm_again(a->kappa, null->mean, a->log_gammas, seen->n, k) - seen->best;
+		return evidence_dm_of(seen->rises, a->kappa, null->mean, a->log_gammas) - seen->best;
 	case ALTERNATIVE_RECENT:
 		if (seen->moved[a->which] == 0 ||
 			evidence_nearest(
 				null->mean, seen->recent[a->which], null->tolerance, k, work) == 1)
 			return 0;
-		return evidence_ratio(null->kappa, seen->recent[a->which], work, seen->n, k);
+		return rises_ratio(seen->rises, null->kappa, seen->recent[a->which], work);
 	case ALTERNATIVE_BIN:
-		return bin_evidence(null->kappa, a, seen->n, seen->all, seen->worth);
+		return bin_evidence(null->kappa, a, seen);
 	case ALTERNATIVE_TILT:
 		mix(seen->normal, a->mean, a->share, k, work);
-		return evidence_dm(seen->kappa, work, seen->n, k) - seen->normal_log;
+		return rises_sum(seen->rises, seen->kappa, work, NULL) - seen->normal_log;
 	}
 	return 0;
 }

@@ -4,6 +4,7 @@
 #define JUDGE_NULL_H
 
 #include "judge/track.h"
+#include "stats/rise.h"
 
 /* Rates at which the two memories of recent windows fade: a few windows, and a dozen. */
 extern const double recent_rates[TRACK_RECENTS];
@@ -32,12 +33,13 @@ double null_shares(const double *counts, const double *toward, size_t k, double 
 struct seen {
 	const int64_t *n;
 	size_t k;
+	const struct rises *rises; /* of n */
 	int64_t all;  /* records */
 	double worth; /* 1 + kappa log(1 + all / kappa): sum of kappa / (kappa + i) over its
 			 records, at most */
 	const double *normal; /* TILT: null_predict ... */
 	double kappa;         /* ... and its kappa */
-	double normal_log; /* log probability of the window by these */
+	double normal_log; /* rises_sum by these */
 	double best;          /* highest log probability that a mean of the null is known to give it; for
 			 LOOSE */
 	double *recent[TRACK_RECENTS]; /* shares of the memories ... */

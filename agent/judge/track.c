@@ -64,6 +64,7 @@ void track_open(struct track *t, const struct measure *m, double smallest_effect
 	t->live = mem_alloc(m->n * sizeof *t->live);
 	for (size_t i = 0; i < sizeof t->work / sizeof *t->work; i++)
 		t->work[i] = mem_alloc(m->n * sizeof *t->work[i]);
+	t->rises.groups = mem_alloc(rises_room(m->n) * sizeof *t->rises.groups);
 	if (m->judged)
 		null_make(&t->calm, m, m->mean, m->kappa, fmax(m->tolerance, least),
 			fmax(caution_fixed_radius(m->n_effective), least));
@@ -80,6 +81,7 @@ void track_done(struct track *t)
 	free(t->live);
 	for (size_t i = 0; i < sizeof t->work / sizeof *t->work; i++)
 		free(t->work[i]);
+	free(t->rises.groups);
 }
 
 static const struct null *null_of(const struct track *t)
@@ -131,24 +133,24 @@ static double best_of_null(const struct track *t, const struct null *null, const
 {
 	size_t k = t->m->n;
 	double all = (double)records_of(n, k),
-	       best = evidence_dm_again(null->kappa, null->mean, null->log_gammas, n, k);
+	       best = evidence_dm_of(&t->rises, null->kappa, null->mean, null->log_gammas);
 
 	/* A share of 0 has no logarithm; the nearest mean is interior anyhow. */
 	for (size_t i = 0; i < k; i++)
 		t->work[0][i] = .999 / all * (double)n[i] + .001 * null->mean[i];
 	evidence_nearest(null->mean, t->work[0], null->tolerance, k, t->work[0]);
-	return fmax(best, evidence_dm(null->kappa, t->work[0], n, k));
+	return fmax(best, evidence_dm_of(&t->rises, null->kappa, t->work[0], NULL));
 }
 
 /* What a recovering measure passes through on its way back is no news. */
-static double best_on_the_way_back(const struct track *t, const int64_t *n)
+static double best_on_the_way_back(const struct track *t)
 {
 	size_t k = t->m->n;
-	double half = evidence_dm(t->calm.kappa, t->calm.mean, n, k);
+	double half = evidence_dm_of(&t->rises, t->calm.kappa, t->calm.mean, t->calm.log_gammas);
 
 	for (size_t i = 0; i < k; i++)
 		t->work[0][i] = (t->calm.mean[i] + t->known.mean[i]) / 2;
-	return fmax(half, evidence_dm(t->calm.kappa, t->work[0], n, k));
+	return fmax(half, evidence_dm_of(&t->rises, t->calm.kappa, t->work[0], NULL));
 }
 
 double track_log_m(const struct track *t)
@@ -169,7 +171,7 @@ static void see_normal(struct track *t, const struct null *null, struct seen *se
 	seen->normal = normal;
 	seen->kappa = null_predict(null, t->live, seen->k, normal);
 	in_season(t, normal);
-	seen->normal_log = evidence_dm(seen->kappa, normal, seen->n, seen->k);
+	seen->normal_log = rises_sum(seen->rises, seen->kappa, normal, NULL);
 }
 
 /* For RECENT. */
@@ -185,7 +187,7 @@ static void see_recents(struct track *t, const struct null *null, struct seen *s
 
 static void see(struct track *t, const struct null *null, const int64_t *n, struct seen *seen)
 {
-	*seen = (struct seen){.n = n, .k = t->m->n, .all = records_of(n, t->m->n)};
+	*seen = (struct seen){.n = n, .k = t->m->n, .rises = &t->rises, .all = t->rises.all};
 	seen->worth = 1 + null->kappa * log1p((double)seen->all / null->kappa);
 	seen->best = t->m->kind == MEASURE_P_VALUE && t->state == TRACK_CALM
 			     ? 0
@@ -206,7 +208,7 @@ static double detect(struct track *t, const int64_t *n)
 
 	see(t, null, n, &seen);
 	if (t->state == TRACK_KNOWN) /* how much better recovery explains it than the known level */
-		excuse = fmax(0, best_on_the_way_back(t, n) - seen.best);
+		excuse = fmax(0, best_on_the_way_back(t) - seen.best);
 	for (size_t i = 0; i < null->n_alternatives; i++) {
 		double log_e =
 			(null_evidence(null, &null->alternatives[i], &seen, t->work[0]) - excuse) /
@@ -230,16 +232,14 @@ static void live_add(struct track *t, const int64_t *n)
 }
 
 /* log of how much better normal explains the window than the level does. */
-static double normal_again(struct track *t, const int64_t *n)
+static double normal_again(struct track *t)
 {
 	size_t k = t->m->n;
 
 	null_shares(t->level, t->calm.own, k, t->work[1]);
 	in_season(t, t->work[1]);
 	evidence_nearest(t->calm.mean, t->work[1], t->calm.fixed_radius, k, t->work[0]);
-	return (evidence_dm(t->calm.kappa, t->work[0], n, k) -
-		       evidence_dm(t->calm.kappa, t->work[1], n, k)) /
-	       t->m->memory;
+	return rises_ratio(&t->rises, t->calm.kappa, t->work[0], t->work[1]) / t->m->memory;
 }
 
 /* The level a measure has settled at is a reference of its own, learned from few records. */
@@ -266,7 +266,7 @@ static void know(struct track *t)
 static bool back_to_normal(struct track *t, const int64_t *n, double log_e)
 {
 	/* What moves on from its level is not on its way back. */
-	double normal = normal_again(t, n) - fmax(0, log_e);
+	double normal = normal_again(t) - fmax(0, log_e);
 
 	t->back = fmax(0, t->back + fmin(fmax(normal + BACK_DRIFT, -BACK_MOST), BACK_MOST));
 	if (t->back >= BACK_LOG)
@@ -305,7 +305,8 @@ double track_step(struct track *t, const int64_t *n, const double *factor, int64
 	double log_e = 0, before = track_log_m(t);
 
 	*ret_resolved = false;
-	if (!t->m->judged || records_of(n, t->m->n) == 0)
+	rises_make(&t->rises, n, t->m->n);
+	if (!t->m->judged || t->rises.all == 0)
 		return 0;
 	season_set(t, factor);
 	if (t->state != TRACK_SETTLING)

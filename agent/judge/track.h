@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "model/measure.h"
 #include "model/pack.h"
+#include "stats/rise.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,7 +32,7 @@ struct alternative {
 	double kappa;  /* LOOSE: windows vary more, around the same mean */
 	size_t which;  /* RECENT: which memory; BIN: which bin swells, by `swell` of the rest */
 	double swell, share, null_share,
-		empty; /* BIN: to this much; nearest null; log of the ratio of what is left */
+		empty, start; /* BIN: to this much; nearest null; log of the ratio of what is left; that of gammas without records */
 	double *mean;  /* TILT: `share` of the records is of this kind (k shares) */
 	double *log_gammas; /* LOOSE: evidence_log_gammas of its kappa and the null's mean */
 };
@@ -69,6 +70,7 @@ struct track {
 	int64_t stale;   /* windows in a row in which log_m did not rise */
 	int64_t latched_us;              /* start of the window that latched it */
 	double *work[2 + TRACK_RECENTS]; /* k each: scratch */
+	struct rises rises;              /* of the window at hand */
 };
 
 void track_open(struct track *t, const struct measure *m, double smallest_effect);

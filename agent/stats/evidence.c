@@ -12,8 +12,6 @@
 #include "stats/special.h"
 
 #define BLOCK 64
-/* Above this the difference of log-gammas has too few digits left: special_log_rising has them. */
-#define MOST_GAMMA 1e5
 
 void evidence_log_gammas(double kappa, const double *mean, size_t k, double *to)
 {
@@ -22,67 +20,37 @@ void evidence_log_gammas(double kappa, const double *mean, size_t k, double *to)
 	special_log_gammas(to, k, to);
 }
 
-/* log gamma(x + n) - log gamma(x) of up to BLOCK bins, those of n = 0 left out; known: log gamma(x), or NULL. */
-static double block_dm(double kappa, const double *mean, const double *known, const int64_t *n, size_t k)
+double evidence_dm_of(const struct rises *r, double kappa, const double *mean, const double *log_gammas)
 {
-	double after[BLOCK], before[BLOCK], sum = 0;
-	size_t m = 0;
-
-	for (size_t i = 0; i < k; i++) {
-		double x = kappa * mean[i];
-		if (n[i] && x > MOST_GAMMA)
-			sum += special_log_rising(x, n[i]);
-		else if (n[i]) {
-			after[m] = x + (double)n[i];
-			before[m++] = known ? known[i] : x;
-		}
-	}
-	special_log_gammas(after, m, after);
-	if (!known)
-		special_log_gammas(before, m, before);
-	for (size_t i = 0; i < m; i++)
-		sum += after[i] - before[i];
-	return sum;
+	return rises_sum(r, kappa, mean, log_gammas) - special_log_rising(kappa, r->all);
 }
 
-double evidence_dm_again(
-	double kappa, const double *mean, const double *log_gammas, const int64_t *n, size_t k)
+/* The rising factorials of all bins: of the shares a, less those of b unless it is NULL. */
+static double rises_of(double kappa, const double *a, const double *b, const int64_t *n, size_t k)
 {
+	struct rise_group groups[BLOCK / RISE_LANES];
+	struct rises r = {.groups = groups};
 	double sum = 0;
-	int64_t all = 0;
 
-	for (size_t i = 0; i < k; i += BLOCK)
-		sum += block_dm(kappa, mean + i, log_gammas ? log_gammas + i : NULL, n + i,
-			k - i < BLOCK ? k - i : BLOCK);
-	for (size_t i = 0; i < k; i++)
-		all += n[i];
-	return sum - special_log_rising(kappa, all);
+	for (size_t i = 0; i < k; i += BLOCK) {
+		rises_make(&r, n + i, k - i < BLOCK ? k - i : BLOCK);
+		sum += b ? rises_ratio(&r, kappa, a + i, b + i) : rises_sum(&r, kappa, a + i, NULL);
+	}
+	return sum;
 }
 
 double evidence_dm(double kappa, const double *mean, const int64_t *n, size_t k)
 {
-	return evidence_dm_again(kappa, mean, NULL, n, k);
-}
+	int64_t all = 0;
 
-/* As many as a vector has room for. */
-static double bin_ratio(double x, double y, int64_t n)
-{
-	double at[4] = {x + (double)n, x, y + (double)n, y};
-
-	if (fmax(x, y) > MOST_GAMMA)
-		return special_log_rising_ratio(x, y, n);
-	special_log_gammas(at, 4, at);
-	return at[0] - at[1] - (at[2] - at[3]);
+	for (size_t i = 0; i < k; i++)
+		all += n[i];
+	return rises_of(kappa, mean, NULL, n, k) - special_log_rising(kappa, all);
 }
 
 double evidence_ratio(double kappa, const double *a, const double *b, const int64_t *n, size_t k)
 {
-	double sum = 0;
-
-	for (size_t i = 0; i < k; i++)
-		if (n[i])
-			sum += bin_ratio(kappa * a[i], kappa * b[i], n[i]);
-	return sum;
+	return rises_of(kappa, a, b, n, k);
 }
 
 static void base_of(const struct evidence_windows *w, const int64_t *base, double *to)

@@ -12,15 +12,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stats/rise.h"
+
 /* log probability of the counts in a given order (without the multinomial coefficient, which
  * cancels in every ratio). */
 double evidence_dm(double kappa, const double *mean, const int64_t *n, size_t k);
 
 /* What evidence_dm spends half of its time on, for those who ask of one mean and kappa often: `to` gets k values. */
 void evidence_log_gammas(double kappa, const double *mean, size_t k, double *to);
-/* evidence_dm, given what evidence_log_gammas made of the same kappa and mean. */
-double evidence_dm_again(
-	double kappa, const double *mean, const double *log_gammas, const int64_t *n, size_t k);
+/* evidence_dm of counts that are ready; log_gammas: what evidence_log_gammas made of this kappa and mean, or NULL. */
+double evidence_dm_of(const struct rises *r, double kappa, const double *mean, const double *log_gammas);
 
 /* log of how much likelier the counts are with mean a than with mean b, at one kappa. */
 double evidence_ratio(double kappa, const double *a, const double *b, const int64_t *n, size_t k);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Logarithms, and those of the gamma function, of many numbers at once: a closed window wants thousands, and libm makes them one by
- * one. */
+ * Logarithms, those of the gamma function, and rising factorials, of many numbers at once: a closed window wants thousands, and libm
+ * makes them one by one. */
+#include "stats/rise.h"
 #include "stats/special.h"
 
 #include <stdbool.h>
@@ -22,11 +23,16 @@
 #define L7 1.479819860511658591e-01
 
 #define STIRLING_LEAST 10.0
+/* Up to so many records the factors are multiplied out; above, Stirling's series needs no shift. */
+#define RISE_FEW 10
+/* Above this the difference of log-gammas has too few digits left. */
+#define RISE_FAR 1e5
 
 #define NAMED(name) plain_##name
 #define TARGET
 #define LANES 2
 #include "stats/logs.inc"
+#include "stats/rise.inc"
 #undef NAMED
 #undef TARGET
 #undef LANES
@@ -36,9 +42,11 @@
 #define TARGET __attribute__((target("avx2")))
 #define LANES 4
 #include "stats/logs.inc"
+#include "stats/rise.inc"
 #else
 #define avx2_logs plain_logs
 #define avx2_log_gammas plain_log_gammas
+#define avx2_rise plain_rise
 #endif
 
 static bool has_avx2(void)
@@ -58,4 +66,76 @@ void special_logs(const double *x, size_t n, double *to)
 void special_log_gammas(const double *x, size_t n, double *to)
 {
 	(has_avx2() ? avx2_log_gammas : plain_log_gammas)(x, n, to);
+}
+
+/* False when all counts are 0. */
+static bool group_make(struct rise_group *g, const int64_t *n, size_t from, size_t k)
+{
+	int64_t any = 0, few = 0;
+
+	*g = (struct rise_group){.from = from, .k = k};
+	for (size_t i = 0; i < k; i++) {
+		any |= n[from + i];
+		g->n[i] = (double)n[from + i];
+		g->many |= n[from + i] > RISE_FEW;
+		few = n[from + i] <= RISE_FEW && n[from + i] > few ? n[from + i] : few;
+	}
+	g->few = (int)few;
+	return any != 0;
+}
+
+void rises_make(struct rises *to, const int64_t *n, size_t k)
+{
+	to->n = 0;
+	to->k = k;
+	to->all = 0;
+	for (size_t i = 0; i < k; i++)
+		to->all += n[i];
+	for (size_t from = 0; from < k; from += RISE_LANES)
+		to->n += group_make(&to->groups[to->n], n, from, k - from < RISE_LANES ? k - from : RISE_LANES);
+}
+
+/* A group that is not full reads no further than its bins. */
+struct tail {
+	double at[RISE_LANES];
+};
+
+static const double *tail_of(const double *from, size_t k, struct tail *to)
+{
+	if (!from)
+		return NULL;
+	for (size_t i = 0; i < RISE_LANES; i++)
+		to->at[i] = i < k ? from[i] : 1;
+	return to->at;
+}
+
+/* b, known: or NULL. */
+static double rises(const struct rises *r, double kappa, const double *a, const double *b, const double *known)
+{
+	double s[RISE_LANES] = {0};
+	struct tail tails[3];
+	bool avx2 = has_avx2();
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct rise_group *g = &r->groups[i];
+		const double *x = a + g->from, *y = b ? b + g->from : NULL, *z = known ? known + g->from : NULL;
+
+		if (g->k < RISE_LANES) {
+			x = tail_of(x, g->k, &tails[0]);
+			y = tail_of(y, g->k, &tails[1]);
+			z = tail_of(z, g->k, &tails[2]);
+		}
+		(avx2 ? avx2_rise : plain_rise)(g, kappa, x, y, z, s);
+	}
+	return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+}
+
+double rises_sum(const struct rises *r, double kappa, const double *shares, const double *known)
+{
+	return rises(r, kappa, shares, NULL, known);
+}
+
+double rises_ratio(const struct rises *r, double kappa, const double *a, const double *b)
+{
+	return rises(r, kappa, a, b, NULL);
 }

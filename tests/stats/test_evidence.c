@@ -60,6 +60,38 @@ static void test_many_at_once(void **state)
 	}
 }
 
+/* Against one bin at a time; groups that are not full, few and many records, large x. */
+static void test_rises(void **state)
+{
+	enum { N = 29 };
+	const double kappas[] = {1, 40, 3e3, 1e7};
+	double a[N], b[N], gammas[N];
+	int64_t n[N];
+	struct rise_group groups[(N + RISE_LANES - 1) / RISE_LANES];
+	struct rises r = {.groups = groups};
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		a[i] = 1e-5 + .07 * (double)(i % 3) * (double)(i % 5) / (double)N;
+		b[i] = (double)(i + 1) / (N * (N + 1) / 2);
+		n[i] = i % 4 == 1 ? 0 : (int64_t)(i * i % 23 + (i > 20 ? 1000 * i : 0));
+	}
+	for (size_t k = 1; k <= N; k++)
+		for (size_t j = 0; j < sizeof kappas / sizeof *kappas; j++) {
+			double want = 0, ratio = 0;
+
+			for (size_t i = 0; i < k; i++) {
+				want += special_log_rising(kappas[j] * a[i], n[i]);
+				ratio += special_log_rising_ratio(kappas[j] * a[i], kappas[j] * b[i], n[i]);
+			}
+			rises_make(&r, n, k);
+			evidence_log_gammas(kappas[j], a, k, gammas);
+			near(rises_sum(&r, kappas[j], a, NULL), want, 1e-12);
+			near(rises_sum(&r, kappas[j], a, gammas), want, 1e-12);
+			near(rises_ratio(&r, kappas[j], a, b), ratio, 1e-12 * fmax(1, fabs(want)));
+		}
+}
+
 static void test_chi2(void **state)
 {
 	(void)state;
@@ -249,6 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rising),
 		cmocka_unit_test(test_many_at_once),
+		cmocka_unit_test(test_rises),
 		cmocka_unit_test(test_chi2),
 		cmocka_unit_test(test_log_add),
 		cmocka_unit_test(test_minimum),
