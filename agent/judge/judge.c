@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "judge/caution.h"
+#include "judge/echo.h"
 #include "judge/effect.h"
 #include "judge/limit.h"
 #include "judge/performance.h"
@@ -252,6 +253,26 @@ static bool joins(const struct judge *j, size_t i)
 	return j->fresh_window >= 0 && rising <= j->fresh_window + SAME_CAUSE_WINDOWS;
 }
 
+/* What a slice shows because the whole stream does, or because another slice of it has moved and is known; what the whole shows
+ * because a slice does. */
+static bool is_echo(const struct judge *j, size_t i, double z)
+{
+	const struct measure *all = j->r->measures, *m = &all[i];
+
+	if (gauge_of(j, i))
+		return false;
+	for (size_t o = 0; o < j->r->n_measures; o++) {
+		bool sibling = all[o].slice && all[o].source == (m->slice ? m->source : i);
+		if (o == i || !is_latched(j, o))
+			continue;
+		if (m->slice && (sibling || o == m->source))
+			return echo_of_whole(&j->tracks[i], &j->tracks[m->source], z);
+		if (!m->slice && sibling && echo_of_slice(&j->tracks[i], &j->tracks[o], z))
+			return true;
+	}
+	return false;
+}
+
 /* Names and latches who carries the sum. True when something of it is news. */
 static bool news(struct judge *j, const struct window *w, double sum)
 {
@@ -261,7 +282,7 @@ static bool news(struct judge *j, const struct window *w, double sum)
 	for (size_t i = 0; i < n; i++) {
 		size_t at = j->order[i];
 		j->moved[at] = true;
-		fresh |= !known || !joins(j, at);
+		fresh |= !known || (!joins(j, at) && !is_echo(j, at, CAUTION_Z));
 		if (gauge_of(j, at))
 			gauge_latch(gauge_of(j, at), w->start_us);
 		else
@@ -386,10 +407,15 @@ static void lead_add(struct signal *s)
 			most->change);
 }
 
-/* Of a slice only what has moved is told. */
+/* Of a slice only what has moved is told, and of that what says more than the whole stream does: it has more evidence of its own, or
+ * has likelier than not moved another way (to be told takes less than to page). */
 static bool is_told(const struct judge *j, size_t at)
 {
-	return !of_slice(j, at) || is_latched(j, at) || j->moved[at];
+	if (!of_slice(j, at))
+		return true;
+	if (j->moved[at] && j->log_m[at] > j->log_m[j->r->measures[at].source])
+		return true;
+	return (is_latched(j, at) || j->moved[at]) && !is_echo(j, at, 0);
 }
 
 static void findings_fill(struct judge *j, const struct window *w, bool judged, struct signal *to)
