@@ -35,6 +35,18 @@ static inline void bytes_put(struct bytes *b, const void *from, size_t n)
 	b->left -= n;
 }
 
+/* What fit returns: the host's memory for a head and n bytes behind it. The head is written. */
+static inline struct bytes bytes_result(const struct oodd_host *host, const struct bytes_head *head, size_t n, const void **ret_bytes,
+	size_t *ret_n)
+{
+	struct bytes b = {host->alloc(host->context, sizeof *head + n), sizeof *head + n, false};
+
+	*ret_bytes = b.at;
+	*ret_n = b.left;
+	bytes_put(&b, head, sizeof *head);
+	return b;
+}
+
 /* Doubles, as floats. */
 static inline void bytes_put_f32(struct bytes *b, const double *from, size_t n)
 {
@@ -44,21 +56,27 @@ static inline void bytes_put_f32(struct bytes *b, const double *from, size_t n)
 	}
 }
 
+/* The next n bytes; false, and b->bad, when they are not there. */
+static inline bool bytes_get(struct bytes *b, void *to, size_t n)
+{
+	b->bad |= n > b->left;
+	if (b->bad)
+		return false;
+	memcpy(to, b->at, n);
+	b->at += n;
+	b->left -= n;
+	return true;
+}
+
 /* A malloc'ed copy of n values of `size` bytes; NULL and b->bad when they are not there or there is no memory. */
 static inline void *bytes_take(struct bytes *b, size_t n, size_t size)
 {
-	if (b->bad || n > b->left / size) {
+	void *to = b->bad || n > b->left / size ? NULL : malloc(n > 0 ? n * size : 1);
+
+	if (to)
+		bytes_get(b, to, n * size);
+	else
 		b->bad = true;
-		return NULL;
-	}
-	void *to = malloc(n > 0 ? n * size : 1);
-	if (!to) {
-		b->bad = true;
-		return NULL;
-	}
-	memcpy(to, b->at, n * size);
-	b->at += n * size;
-	b->left -= n * size;
 	return to;
 }
 
@@ -69,23 +87,17 @@ static inline bool bytes_begin(struct bytes *b, const void *at, size_t n, const 
 	const char *wrong = NULL;
 
 	*b = (struct bytes){(char *)(uintptr_t)at, n, false};
-	if (!at || n < sizeof *ret)
+	if (!at || !bytes_get(b, ret, sizeof *ret))
 		wrong = "nothing was learned, or what was is cut short";
-	else
-		memcpy(ret, at, sizeof *ret);
-	if (!wrong && memcmp(ret->magic, magic, sizeof ret->magic) != 0)
+	else if (memcmp(ret->magic, magic, sizeof ret->magic) != 0)
 		wrong = "what was learned is of another detector or version: fit again";
-	if (!wrong && ret->order != BYTES_ORDER)
+	else if (ret->order != BYTES_ORDER)
 		wrong = "what was learned comes from a machine of another byte order: fit again";
-	if (!wrong && (ret->width == 0 || ret->width > BYTES_MOST_WIDTH || ret->rows == 0 || ret->rows > BYTES_MOST_ROWS))
+	else if (ret->width == 0 || ret->width > BYTES_MOST_WIDTH || ret->rows == 0 || ret->rows > BYTES_MOST_ROWS)
 		wrong = "what was learned has an impossible shape";
-	if (wrong) {
+	if (wrong)
 		host->log(host->context, OODD_LOG_ERROR, wrong);
-		return false;
-	}
-	b->at += sizeof *ret;
-	b->left -= sizeof *ret;
-	return true;
+	return !wrong;
 }
 
 /* Everything was there, and nothing is left over? Tells the host when not. */

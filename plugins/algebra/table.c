@@ -153,15 +153,14 @@ static bool table_ordered(const struct table *t)
 
 bool table_read(struct table *t, struct bytes *from)
 {
-	struct table_head *head = bytes_take(from, 1, sizeof *head);
+	struct table_head head;
 
 	*t = (struct table){0};
-	if (!head)
+	if (!bytes_get(from, &head, sizeof head))
 		return false;
-	t->n = head->n;
-	t->n_knots = (size_t)head->n_knots;
-	t->left_skewed = head->left_skewed != 0;
-	free(head);
+	t->n = head.n;
+	t->n_knots = (size_t)head.n_knots;
+	t->left_skewed = head.left_skewed != 0;
 	t->value = bytes_take(from, t->n_knots, sizeof *t->value);
 	t->below = bytes_take(from, t->n_knots, sizeof *t->below);
 	t->up_to = bytes_take(from, t->n_knots, sizeof *t->up_to);

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "algebra/batches.h"
 #include "algebra/bytes.h"
 #include "algebra/table.h"
 
@@ -60,12 +61,9 @@ static int shape_check(const struct oodd_host *host, const struct oodd_batch *co
 /* What is learned of all numeric features, before it is written. */
 static int tables_make(const struct oodd_batch *const *batches, size_t n_batches, size_t n_numeric, size_t points, struct table *tables)
 {
-	size_t room = 0;
+	double *values = malloc((batches_rows(batches, n_batches) + 1) * sizeof *values);
 	int r = 0;
 
-	for (size_t b = 0; b < n_batches; b++)
-		room += batches[b]->n;
-	double *values = malloc((room + 1) * sizeof *values);
 	if (!values)
 		return -ENOMEM;
 	for (size_t k = 0; k < n_numeric && !r; k++) {
@@ -104,16 +102,13 @@ static void result_write(const struct table *tables, const struct oodd_batch *co
 	const struct oodd_batch *first = batches[0];
 	/* One more than there are: none of a kind is allowed, and a head of zeros is not. */
 	struct bytes_head head = {MAGIC, BYTES_ORDER, (uint32_t)first->n_numeric + 1, (uint32_t)first->n_category + 1, 0};
-	size_t n = sizeof head;
+	size_t n = 0;
 
 	for (size_t k = 0; k < first->n_numeric; k++)
 		n += table_size(&tables[k]);
 	for (size_t k = 0; k < first->n_category; k++)
 		n += sizeof(uint64_t) * (1 + (size_t)first->category[k].n_known);
-	struct bytes b = {host->alloc(host->context, n), n, false};
-	*ret_bytes = b.at;
-	*ret_n = n;
-	bytes_put(&b, &head, sizeof head);
+	struct bytes b = bytes_result(host, &head, n, ret_bytes, ret_n);
 	for (size_t k = 0; k < first->n_numeric; k++)
 		table_write(&tables[k], &b);
 	for (size_t k = 0; k < first->n_category; k++)
@@ -190,11 +185,10 @@ static bool tails_make(struct category *c, const uint64_t *counts)
 
 static bool category_read(struct category *c, struct bytes *b)
 {
-	uint64_t *n = bytes_take(b, 1, sizeof *n);
+	uint64_t n = 0;
 
-	c->n_known = n && *n <= INT32_MAX ? (size_t)*n : 0;
-	b->bad |= !n || *n > INT32_MAX;
-	free(n);
+	b->bad |= !bytes_get(b, &n, sizeof n) || n > INT32_MAX;
+	c->n_known = b->bad ? 0 : (size_t)n;
 	uint64_t *counts = bytes_take(b, c->n_known, sizeof *counts);
 	bool good = counts && tails_make(c, counts);
 	free(counts);

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "algebra/batches.h"
 #include "algebra/bytes.h"
 #include "algebra/coarse.h"
 #include "algebra/product.h"
@@ -69,25 +70,14 @@ static bool row_usable(const float *x, size_t d)
 	return isfinite(squares) && isfinite(1 / sqrt(squares));
 }
 
-static int shape_check(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, size_t *ret_d,
-	size_t *ret_n)
+static size_t rows_usable(const struct oodd_batch *const *batches, size_t n_batches, size_t d)
 {
-	bool same = true;
+	size_t n = 0;
 
-	*ret_d = *ret_n = 0;
-	for (size_t b = 0; b < n_batches && same; b++) {
-		if (batches[b]->n == 0)
-			continue;
-		if (*ret_d == 0)
-			*ret_d = batches[b]->embedding.width;
-		same = batches[b]->embedding.at && batches[b]->embedding.width == *ret_d;
-		for (size_t i = 0; i < batches[b]->n && same; i++)
-			*ret_n += row_usable(oodd_row(batches[b]->embedding, i), *ret_d);
-	}
-	if (same && *ret_d)
-		return 0;
-	host->log(host->context, OODD_LOG_ERROR, "the reference has no embeddings, or of several widths");
-	return -ENODATA;
+	for (size_t b = 0; b < n_batches; b++)
+		for (size_t i = 0; i < batches[b]->n; i++)
+			n += row_usable(oodd_row(batches[b]->embedding, i), d);
+	return n;
 }
 
 /* Every usable row, or, when there are more than fit into the bank, evenly spaced ones: all of the reference's time is there. */
@@ -114,27 +104,23 @@ static void bank_fill(const struct oodd_batch *const *batches, size_t n_batches,
 static int knn_fit(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, const void **ret_bytes,
 	size_t *ret_n)
 {
-	size_t d, usable, k = (size_t)host->option(host->context, "k"), most = (size_t)host->option(host->context, "bank");
+	size_t d, k = (size_t)host->option(host->context, "k"), most = (size_t)host->option(host->context, "bank");
 	char text[160];
-	int r = shape_check(host, batches, n_batches, &d, &usable);
+	int r = batches_embedding(host, batches, n_batches, &d);
 
 	if (r)
 		return r;
-	size_t kept = usable < most ? usable : most;
+	size_t usable = rows_usable(batches, n_batches, d), kept = usable < most ? usable : most;
 	if (kept < k || kept == 0) {
 		snprintf(text, sizeof text, "k is %zu, and only %zu rows with a complete embedding are in the bank", k, kept);
 		host->log(host->context, OODD_LOG_ERROR, text);
 		return -ENODATA;
 	}
 	struct bytes_head head = {MAGIC, BYTES_ORDER, (uint32_t)d, (uint32_t)kept, 0};
-	size_t n = sizeof head + kept * (d * sizeof(float) + sizeof(int64_t));
-	struct bytes b = {host->alloc(host->context, n), n, false};
 	int64_t *rows = malloc(kept * sizeof *rows);
 	if (!rows)
 		return -ENOMEM;
-	*ret_bytes = b.at;
-	*ret_n = n;
-	bytes_put(&b, &head, sizeof head);
+	struct bytes b = bytes_result(host, &head, kept * (d * sizeof(float) + sizeof *rows), ret_bytes, ret_n);
 	bank_fill(batches, n_batches, d, usable, kept, &b, rows);
 	memcpy(b.at + kept * d * sizeof(float), rows, kept * sizeof *rows);
 	free(rows);

@@ -14,6 +14,7 @@
 #include "algebra/bytes.h"
 #include "algebra/top.h"
 #include "lastlayer/layer.h"
+#include "lastlayer/row.h"
 
 #define MAGIC "oodfdb01"
 /* Up to here a table of all pairs (16 MB); beyond, lengths are taken when they are wanted. */
@@ -23,8 +24,7 @@
 #define MOST_REASONS 16
 
 struct state {
-	size_t d, n_classes;
-	const struct rows *rows;
+	struct row_shape shape;
 	float *mean;  /* d */
 	float *w;     /* n_classes x d */
 	float *table; /* n_classes x n_classes: 1/|w_a - w_c|, 0 where there is no boundary; NULL when that is too large */
@@ -42,7 +42,7 @@ static void mean_make(const struct oodd_batch *const *batches, size_t n_batches,
 	memset(mean, 0, d * sizeof *mean);
 	for (size_t b = 0; b < n_batches; b++)
 		for (size_t i = 0; i < batches[b]->n; i++) {
-			if (!layer_row_usable(rows, batches[b], i))
+			if (!row_usable(rows, batches[b], i))
 				continue;
 			n++;
 			for (size_t j = 0; j < d; j++)
@@ -66,10 +66,7 @@ static int fdbd_fit(const struct oodd_host *host, const struct oodd_batch *const
 		return -ENOMEM;
 	}
 	mean_make(batches, n_batches, l.d, mean);
-	*ret_n = sizeof head + (l.d + l.n_classes * l.d) * sizeof(float);
-	struct bytes b = {host->alloc(host->context, *ret_n), *ret_n, false};
-	*ret_bytes = b.at;
-	bytes_put(&b, &head, sizeof head);
+	struct bytes b = bytes_result(host, &head, (l.d + l.n_classes * l.d) * sizeof(float), ret_bytes, ret_n);
 	bytes_put_f32(&b, mean, l.d);
 	bytes_put_f32(&b, l.w, l.n_classes * l.d);
 	free(mean);
@@ -93,18 +90,19 @@ static void fdbd_close(void *state)
 
 static float apart(const struct state *s, size_t a, size_t c)
 {
-	float length = sqrtf(s->rows->distance(s->w + a * s->d, s->w + c * s->d, s->d));
+	size_t d = s->shape.d;
+	float length = sqrtf(s->shape.rows->distance(s->w + a * d, s->w + c * d, d));
 
 	return length > s->least ? 1 / length : 0;
 }
 
 static int table_make(struct state *s)
 {
-	size_t n = s->n_classes;
+	size_t n = s->shape.n_classes, d = s->shape.d;
 	double most = 0;
 
 	for (size_t c = 0; c < n; c++)
-		most = fmax(most, s->rows->squares(s->w + c * s->d, s->d));
+		most = fmax(most, s->shape.rows->squares(s->w + c * d, d));
 	s->least = LEAST_APART * (float)sqrt(most);
 	if (n > MOST_TABLE)
 		return 0;
@@ -127,12 +125,11 @@ static int fdbd_open(const struct oodd_host *host, const void *bytes, size_t n, 
 	struct state *s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
-	s->d = head.width;
-	s->n_classes = head.rows;
-	s->rows = rows_for(PRODUCT_BEST);
-	s->mean = bytes_take(&b, s->d, sizeof *s->mean);
-	s->w = bytes_take(&b, s->n_classes * s->d, sizeof *s->w);
-	bool good = bytes_end(&b, host) && bytes_finite_f32(s->mean, s->d) && bytes_finite_f32(s->w, s->n_classes * s->d);
+	size_t d = head.width, n_weights = d * head.rows;
+	s->shape = (struct row_shape){d, head.rows, rows_for(PRODUCT_BEST)};
+	s->mean = bytes_take(&b, d, sizeof *s->mean);
+	s->w = bytes_take(&b, n_weights, sizeof *s->w);
+	bool good = bytes_end(&b, host) && bytes_finite_f32(s->mean, d) && bytes_finite_f32(s->w, n_weights);
 	int r = good ? table_make(s) : -EINVAL;
 	if (r)
 		fdbd_close(s);
@@ -147,43 +144,27 @@ static int fdbd_open(const struct oodd_host *host, const void *bytes, size_t n, 
 static const float *lengths_of(const struct state *s, size_t a, float *room)
 {
 	if (s->table)
-		return s->table + a * s->n_classes;
-	for (size_t c = 0; c < s->n_classes; c++)
+		return s->table + a * s->shape.n_classes;
+	for (size_t c = 0; c < s->shape.n_classes; c++)
 		room[c] = a == c ? 0 : apart(s, a, c);
 	return room;
 }
 
-static double row_score(const struct state *s, const float *x, const float *z, float *room)
+static double row_score(const void *state, const float *x, const float *z, struct row_room *room)
 {
-	size_t a = layer_argmax(s->rows, z, s->n_classes);
-	const float *inverse = lengths_of(s, a, room);
-	size_t n = s->rows->count(inverse, s->n_classes, 1e-38f);
-	double away = sqrt((double)s->rows->distance(x, s->mean, s->d));
+	const struct state *s = state;
+	const struct rows *rows = s->shape.rows;
+	size_t n_classes = s->shape.n_classes, a = row_argmax(rows, z, n_classes);
+	const float *inverse = lengths_of(s, a, room->z);
+	size_t n = rows->count(inverse, n_classes, 1e-38f);
+	double away = sqrt((double)rows->distance(x, s->mean, s->shape.d));
 
-	return -(s->rows->gaps(z[a], z, inverse, s->n_classes) / (double)n) / away;
+	return -(rows->gaps(z[a], z, inverse, n_classes) / (double)n) / away;
 }
 
 static int fdbd_score(const void *state, const struct oodd_batch *batch, float *scores, uint8_t *status)
 {
-	const struct state *s = state;
-
-	if (batch->n == 0)
-		return 0;
-	if (!s || batch->embedding.width != s->d || batch->logits.width != s->n_classes)
-		return -EINVAL;
-	float *room = malloc(s->n_classes * sizeof *room);
-	if (!room)
-		return -ENOMEM;
-	for (size_t i = 0; i < batch->n; i++) {
-		if (status[i] == OODD_ROW_UNSCORED)
-			continue;
-		scores[i] = layer_row_usable(s->rows, batch, i) ?
-			(float)row_score(s, oodd_row(batch->embedding, i), oodd_row(batch->logits, i), room) : NAN;
-		if (!isfinite(scores[i]))
-			status[i] = OODD_ROW_UNSCORED;
-	}
-	free(room);
-	return 0;
+	return rows_score(state, row_score, batch, scores, status);
 }
 
 /* ---- explain ---- */
@@ -197,7 +178,7 @@ static int boundaries_rank(const struct state *s, const float *z, const float *i
 
 	if (n == 0)
 		return 0;
-	for (size_t c = 0; c < s->n_classes; c++)
+	for (size_t c = 0; c < s->shape.n_classes; c++)
 		if (inverse[c] > 0)
 			top_put(&t, (z[c] - z[a]) * inverse[c], (uint32_t)c);
 	top_sort(&t);
@@ -209,18 +190,17 @@ static int boundaries_rank(const struct state *s, const float *z, const float *i
 static int fdbd_explain(const void *state, const struct oodd_batch *batch, size_t row, struct oodd_reason *reasons, size_t n)
 {
 	const struct state *s = state;
+	struct row_room room;
+	int found = row_check(state, batch, row);
 
-	if (!s || row >= batch->n || batch->embedding.width != s->d || batch->logits.width != s->n_classes)
-		return -EINVAL;
-	if (!layer_row_usable(s->rows, batch, row))
-		return 0;
-	float *room = malloc(s->n_classes * sizeof *room);
-	if (!room)
+	if (found <= 0)
+		return found;
+	if (!row_room_open(&room, &s->shape))
 		return -ENOMEM;
 	const float *z = oodd_row(batch->logits, row);
-	size_t a = layer_argmax(s->rows, z, s->n_classes);
-	int found = boundaries_rank(s, z, lengths_of(s, a, room), a, reasons, n);
-	free(room);
+	size_t a = row_argmax(s->shape.rows, z, s->shape.n_classes);
+	found = boundaries_rank(s, z, lengths_of(s, a, room.z), a, reasons, n);
+	row_room_close(&room);
 	return found;
 }
 

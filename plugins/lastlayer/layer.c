@@ -15,7 +15,8 @@
 
 #include "algebra/lapack.h"
 #include "algebra/product.h"
-#include "algebra/top.h"
+#include "algebra/rows.h"
+#include "lastlayer/row.h"
 
 #define BLOCK 128
 #define LEAST_ROWS 20
@@ -24,7 +25,6 @@
 #define MOST_ROWS 10000
 /* Directions with less of the largest one's sum of squares than this were not seen: it is what rounding to single precision makes. */
 #define LEAST_SPREAD 1e-12
-#define MOST_REASONS 16
 
 /* What is summed over rows. */
 struct sums {
@@ -44,12 +44,6 @@ struct solver {
 	double *values;  /* k */
 	double *theta;   /* c x k: [W b] */
 };
-
-bool layer_row_usable(const struct rows *rows, const struct oodd_batch *b, size_t i)
-{
-	return isfinite(rows->squares(oodd_row(b->embedding, i), b->embedding.width)) &&
-		isfinite(rows->squares(oodd_row(b->logits, i), b->logits.width));
-}
 
 static int shape_check(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, size_t *ret_d, size_t *ret_c)
 {
@@ -79,7 +73,7 @@ static size_t usable_count(const struct oodd_batch *const *batches, size_t n_bat
 
 	for (size_t b = 0; b < n_batches; b++)
 		for (size_t i = 0; i < batches[b]->n; i++)
-			n += layer_row_usable(rows, batches[b], i);
+			n += row_usable(rows, batches[b], i);
 	return n;
 }
 
@@ -134,7 +128,7 @@ static int rows_visit(const struct oodd_batch *const *batches, size_t n_batches,
 
 	for (size_t b = 0; b < n_batches && !r; b++)
 		for (size_t i = 0; i < batches[b]->n && !r; i++) {
-			if (!layer_row_usable(rows, batches[b], i) || usable++ % step != 0)
+			if (!row_usable(rows, batches[b], i) || usable++ % step != 0)
 				continue;
 			size_t at = (usable - 1) / step;
 			if (at >= from && at < to)
@@ -266,26 +260,25 @@ static double trial_variance(const struct trial *t)
 	return all;
 }
 
-static int trial_judge(const struct trial *t, struct layer *l, const struct oodd_host *host)
+static int trial_judge(const struct trial *t, const struct oodd_host *host)
 {
-	double variance = trial_variance(t);
+	double variance = trial_variance(t), r2 = variance > 0 ? 1 - t->residual / variance : 0;
+	double agreement = (double)t->n_agree / (double)t->n;
 	char text[240];
 
-	l->r2 = variance > 0 ? 1 - t->residual / variance : 0;
-	l->agreement = (double)t->n_agree / (double)t->n;
-	if (l->r2 >= LAYER_LEAST_R2 && l->agreement >= LAYER_LEAST_AGREEMENT)
+	if (r2 >= LAYER_LEAST_R2 && agreement >= LAYER_LEAST_AGREEMENT)
 		return 0;
 	if (t->s->n < t->s->k)
 		snprintf(text, sizeof text, "%zu rows are too few to find a last layer of %zu dimensions: R2 %.4g and class agreement %.4g on rows held out",
-			t->s->n, t->s->d, l->r2, l->agreement);
+			t->s->n, t->s->d, r2, agreement);
 	else
 		snprintf(text, sizeof text, "the logged embedding is not what the logits are made of: R2 %.4g (at least %g), class agreement %.4g (at least %g)",
-			l->r2, LAYER_LEAST_R2, l->agreement, LAYER_LEAST_AGREEMENT);
+			r2, LAYER_LEAST_R2, agreement, LAYER_LEAST_AGREEMENT);
 	host->log(host->context, OODD_LOG_ERROR, text);
 	return -EDOM;
 }
 
-static int theta_try(struct solver *v, struct layer *l, const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches)
+static int theta_try(struct solver *v, const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches)
 {
 	double *off = calloc(2 * v->s.c, sizeof *off);
 	struct trial t = {.s = &v->s, .theta = v->theta, .off = off, .off_squares = off ? off + v->s.c : NULL};
@@ -293,7 +286,7 @@ static int theta_try(struct solver *v, struct layer *l, const struct oodd_host *
 	if (!off)
 		return -ENOMEM;
 	rows_visit(batches, n_batches, v->step, v->n_train, v->n_train + v->n_held, trial_visit, &t);
-	int r = trial_judge(&t, l, host);
+	int r = trial_judge(&t, host);
 	free(off);
 	return r;
 }
@@ -367,7 +360,7 @@ int layer_recover(struct layer *l, const struct oodd_host *host, const struct oo
 	r = r ? r : rows_plan(&v, host, batches, n_batches);
 	r = r ? r : rows_sum(&v, batches, n_batches, 0, v.n_train);
 	r = r ? r : theta_solve(&v, host);
-	r = r ? r : theta_try(&v, l, host, batches, n_batches);
+	r = r ? r : theta_try(&v, host, batches, n_batches);
 	if (!r && v.n_train < MANY_TIMES * v.s.k) {
 		r = rows_sum(&v, batches, n_batches, v.n_train, v.n_train + v.n_held);
 		r = r ? r : theta_solve(&v, host);
@@ -384,73 +377,4 @@ void layer_done(struct layer *l)
 	free(l->w);
 	free(l->b);
 	l->w = l->b = NULL;
-}
-
-/* ---- small things its detectors share ---- */
-
-double layer_share_below(const struct rows *rows, const struct oodd_batch *const *batches, size_t n_batches)
-{
-	double below = 0, all = 0;
-
-	for (size_t b = 0; b < n_batches; b++)
-		for (size_t i = 0; i < batches[b]->n; i++) {
-			const float *x = oodd_row(batches[b]->embedding, i);
-			if (!layer_row_usable(rows, batches[b], i))
-				continue;
-			for (size_t j = 0; j < batches[b]->embedding.width; j++) {
-				below += x[j] < 0 ? -(double)x[j] : 0;
-				all += fabs((double)x[j]);
-			}
-		}
-	return all > 0 ? below / all : 0;
-}
-
-int layer_one_sided(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, double most, const char *why)
-{
-	double below = layer_share_below(rows_for(PRODUCT_BEST), batches, n_batches);
-	char text[220];
-
-	if (below <= most)
-		return 0;
-	snprintf(text, sizeof text, "%.3g %% of the activations' mass is below zero: %s", 100 * below, why);
-	host->log(host->context, OODD_LOG_ERROR, text);
-	return -EDOM;
-}
-
-size_t layer_argmax(const struct rows *rows, const float *z, size_t n)
-{
-	float most = rows->most(z, n);
-	size_t a = 0;
-
-	while (a + 1 < n && z[a] != most)
-		a++;
-	return a;
-}
-
-double layer_energy(const struct rows *rows, float *z, size_t n, float *ret_largest)
-{
-	float most = rows->most(z, n);
-
-	*ret_largest = most;
-	rows->minus(z, most, z, n);
-	return -((double)most + log(rows->exps(z, 1, n, NULL)));
-}
-
-int layer_classes_rank(const struct rows *rows, const float *z, size_t n_classes, struct oodd_reason *reasons, size_t n)
-{
-	float value[MOST_REASONS];
-	uint32_t index[MOST_REASONS];
-	struct top t = {0, n < MOST_REASONS ? n : MOST_REASONS, value, index};
-	double most = (double)rows->most(z, n_classes), sum = 0;
-
-	if (n == 0 || !isfinite(most))
-		return 0;
-	for (size_t c = 0; c < n_classes; c++) {
-		sum += exp((double)z[c] - most);
-		top_put(&t, z[c], (uint32_t)c);
-	}
-	top_sort(&t);
-	for (size_t i = 0; i < t.n; i++)
-		reasons[i] = (struct oodd_reason){OODD_REASON_CLASS, index[i], exp((double)value[i] - most) / sum};
-	return (int)t.n;
 }

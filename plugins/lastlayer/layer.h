@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "algebra/rows.h"
 #include "oodd/detector.h"
 
 /* What it must reach on the rows held out: share of the logits' variance explained, and of rows whose class comes out the same. */
@@ -18,7 +17,6 @@ struct layer {
 	size_t d, n_classes;
 	double *w; /* n_classes x d */
 	double *b; /* n_classes */
-	double r2, agreement; /* on the rows held out */
 };
 
 /* 0; -ENODATA where there are too few rows, -EDOM where the logits are not made of the embedding, both after telling the host in a
@@ -26,20 +24,5 @@ struct layer {
  * are known up to what all classes share. */
 int layer_recover(struct layer *l, const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, bool centred);
 void layer_done(struct layer *l);
-
-/* Has row i a whole embedding and whole logits? */
-bool layer_row_usable(const struct rows *rows, const struct oodd_batch *b, size_t i);
-
-/* By how much activations are one-sided: the sum of those below zero over the sum of all, regardless of sign. 0 after a ReLU. */
-double layer_share_below(const struct rows *rows, const struct oodd_batch *const *batches, size_t n_batches);
-/* 0, or -EDOM where more than `most` of it is below zero, after telling the host so, and `why` it matters. */
-int layer_one_sided(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, double most, const char *why);
-
-/* The first of the largest. */
-size_t layer_argmax(const struct rows *rows, const float *z, size_t n);
-/* -log of the sum of exp(z), in place of whose values something else stands afterwards; *ret_largest is the largest z. */
-double layer_energy(const struct rows *rows, float *z, size_t n, float *ret_largest);
-/* Classes by share of the softmax of z, largest first; at most n. Returns how many. */
-int layer_classes_rank(const struct rows *rows, const float *z, size_t n_classes, struct oodd_reason *reasons, size_t n);
 
 #endif

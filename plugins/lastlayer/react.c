@@ -7,46 +7,28 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "algebra/bytes.h"
+#include "algebra/order.h"
 #include "algebra/shares.h"
 #include "lastlayer/layer.h"
+#include "lastlayer/row.h"
 
 #define MAGIC "oodrea01"
 /* A GELU or a SiLU leaves some percent of the mass below zero; half of it means that there is no large side to cut. */
 #define MOST_BELOW 0.1
 
 struct state {
-	size_t d, n_classes;
+	struct row_shape shape;
 	float most;    /* c: activations above are cut */
-	const struct rows *rows;
 	float *across; /* d x n_classes: W', so that a unit's weights lie together */
 };
 
 /* ---- fit: an order statistic of all activations, exact, without keeping them ---- */
 
-/* Floats as unsigned numbers of the same order. */
-static uint32_t rank_of(float x)
-{
-	uint32_t bits;
-
-	memcpy(&bits, &x, sizeof bits);
-	return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
-
-static float float_of(uint32_t rank)
-{
-	uint32_t bits = rank & 0x80000000u ? rank ^ 0x80000000u : ~rank;
-	float x;
-
-	memcpy(&x, &bits, sizeof x);
-	return x;
-}
-
-/* Into 65536 bins: by the upper half of the rank, or, for those whose upper half is `within`, by the lower. */
+/* Into 65536 bins: by the upper half of the order, or, for those whose upper half is `within`, by the lower. */
 static size_t activations_count(const struct oodd_batch *const *batches, size_t n_batches, int64_t within, uint64_t *bins)
 {
 	const struct rows *rows = rows_for(PRODUCT_BEST);
@@ -56,15 +38,15 @@ static size_t activations_count(const struct oodd_batch *const *batches, size_t 
 	for (size_t b = 0; b < n_batches; b++)
 		for (size_t i = 0; i < batches[b]->n; i++) {
 			const float *x = oodd_row(batches[b]->embedding, i);
-			if (!layer_row_usable(rows, batches[b], i))
+			if (!row_usable(rows, batches[b], i))
 				continue;
 			n += batches[b]->embedding.width;
 			for (size_t j = 0; j < batches[b]->embedding.width; j++) {
-				uint32_t rank = rank_of(x[j]);
+				uint32_t order = order_of(x[j]);
 				if (within < 0)
-					bins[rank >> 16]++;
-				else if (rank >> 16 == within)
-					bins[rank & 0xffff]++;
+					bins[order >> 16]++;
+				else if (order >> 16 == within)
+					bins[order & 0xffff]++;
 			}
 		}
 	return n;
@@ -85,7 +67,7 @@ static double activation_find(const struct oodd_batch *const *batches, size_t n_
 	activations_count(batches, n_batches, -1, bins);
 	uint32_t upper = bin_find(bins, &k);
 	activations_count(batches, n_batches, upper, bins);
-	return (double)float_of(upper << 16 | bin_find(bins, &k));
+	return (double)order_float(upper << 16 | bin_find(bins, &k));
 }
 
 /* Between order statistics, as numpy.percentile does. */
@@ -107,12 +89,8 @@ static int percentile_make(const struct oodd_batch *const *batches, size_t n_bat
 static void result_write(const struct layer *l, float most, const struct oodd_host *host, const void **ret_bytes, size_t *ret_n)
 {
 	struct bytes_head head = {MAGIC, BYTES_ORDER, (uint32_t)l->d, (uint32_t)l->n_classes, 0};
-	size_t n = sizeof head + (1 + l->d * l->n_classes) * sizeof(float);
-	struct bytes b = {host->alloc(host->context, n), n, false};
+	struct bytes b = bytes_result(host, &head, (1 + l->d * l->n_classes) * sizeof(float), ret_bytes, ret_n);
 
-	*ret_bytes = b.at;
-	*ret_n = n;
-	bytes_put(&b, &head, sizeof head);
 	bytes_put(&b, &most, sizeof most);
 	for (size_t j = 0; j < l->d; j++)
 		for (size_t c = 0; c < l->n_classes; c++)
@@ -127,7 +105,7 @@ static int react_fit(const struct oodd_host *host, const struct oodd_batch *cons
 
 	if (r)
 		return r;
-	r = layer_one_sided(host, batches, n_batches, MOST_BELOW, "cutting large ones off helps after a ReLU or its like, and harms here");
+	r = rows_one_sided(host, batches, n_batches, MOST_BELOW, "cutting large ones off helps after a ReLU or its like, and harms here");
 	r = r ? r : percentile_make(batches, n_batches, host->option(host->context, "percentile"), &most);
 	if (!r)
 		result_write(&l, most, host, ret_bytes, ret_n);
@@ -157,13 +135,11 @@ static int react_open(const struct oodd_host *host, const void *bytes, size_t n,
 	struct state *s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
-	*s = (struct state){.d = head.width, .n_classes = head.rows, .rows = rows_for(PRODUCT_BEST)};
-	float *most = bytes_take(&b, 1, sizeof *most);
-	s->across = bytes_take(&b, s->d * s->n_classes, sizeof *s->across);
-	bool good = bytes_end(&b, host) && isfinite(*most) && bytes_finite_f32(s->across, s->d * s->n_classes);
-	if (good)
-		s->most = *most;
-	free(most);
+	size_t n_weights = (size_t)head.width * head.rows;
+	s->shape = (struct row_shape){head.width, head.rows, rows_for(PRODUCT_BEST)};
+	bytes_get(&b, &s->most, sizeof s->most);
+	s->across = bytes_take(&b, n_weights, sizeof *s->across);
+	bool good = bytes_end(&b, host) && isfinite(s->most) && bytes_finite_f32(s->across, n_weights);
 	if (good)
 		*ret_state = s;
 	else
@@ -173,55 +149,29 @@ static int react_open(const struct oodd_host *host, const void *bytes, size_t n,
 
 /* ---- score ---- */
 
-/* Logits of the cut activations, into `to`, and which were cut, into `cut`. Returns how many. */
-static size_t logits_cut(const struct state *s, const float *x, const float *z, unsigned *cut, float *to)
+/* Logits of the cut activations, into room->z, and which were cut, into room->index. Returns how many. */
+static size_t logits_cut(const struct state *s, const float *x, const float *z, struct row_room *room)
 {
-	size_t n = s->rows->above(x, s->d, s->most, cut);
+	const struct rows *rows = s->shape.rows;
+	size_t c = s->shape.n_classes, n = rows->above(x, s->shape.d, s->most, room->index);
 
-	memcpy(to, z, s->n_classes * sizeof *to);
+	memcpy(room->z, z, c * sizeof *z);
 	for (size_t i = 0; i < n; i++)
-		s->rows->add(s->across + cut[i] * s->n_classes, s->most - x[cut[i]], to, s->n_classes);
+		rows->add(s->across + room->index[i] * c, s->most - x[room->index[i]], room->z, c);
 	return n;
 }
 
-/* Room for a row: indices of d activations, n_classes logits. */
-static unsigned *room_open(const struct state *s, float **ret_z)
+static double row_score(const void *state, const float *x, const float *z, struct row_room *room)
 {
-	unsigned *room = malloc(s->d * sizeof *room + s->n_classes * sizeof **ret_z);
+	const struct state *s = state;
 
-	*ret_z = room ? (float *)(room + s->d) : NULL;
-	return room;
-}
-
-static double row_score(const struct state *s, const struct oodd_batch *batch, size_t i, unsigned *room, float *z)
-{
-	float most;
-
-	logits_cut(s, oodd_row(batch->embedding, i), oodd_row(batch->logits, i), room, z);
-	return layer_energy(s->rows, z, s->n_classes, &most);
+	logits_cut(s, x, z, room);
+	return row_energy(s->shape.rows, room->z, s->shape.n_classes);
 }
 
 static int react_score(const void *state, const struct oodd_batch *batch, float *scores, uint8_t *status)
 {
-	const struct state *s = state;
-	float *z;
-
-	if (batch->n == 0)
-		return 0;
-	if (!s || batch->embedding.width != s->d || batch->logits.width != s->n_classes)
-		return -EINVAL;
-	unsigned *room = room_open(s, &z);
-	if (!room)
-		return -ENOMEM;
-	for (size_t i = 0; i < batch->n; i++) {
-		if (status[i] == OODD_ROW_UNSCORED)
-			continue;
-		scores[i] = layer_row_usable(s->rows, batch, i) ? (float)row_score(s, batch, i, room, z) : NAN;
-		if (!isfinite(scores[i]))
-			status[i] = OODD_ROW_UNSCORED;
-	}
-	free(room);
-	return 0;
+	return rows_score(state, row_score, batch, scores, status);
 }
 
 /* ---- explain ---- */
@@ -231,27 +181,24 @@ static int react_explain(const void *state, const struct oodd_batch *batch, size
 {
 	const struct state *s = state;
 	struct oodd_reason best;
-	float *z;
-	int found = 0;
+	struct row_room room;
+	int found = row_check(state, batch, row);
 
-	if (!s || row >= batch->n || batch->embedding.width != s->d || batch->logits.width != s->n_classes)
-		return -EINVAL;
-	if (!layer_row_usable(s->rows, batch, row))
-		return 0;
-	unsigned *cut = room_open(s, &z);
-	double *part = calloc(s->d, sizeof *part);
-	if (!cut || !part) {
-		free(cut);
+	if (found <= 0)
+		return found;
+	double *part = calloc(s->shape.d, sizeof *part);
+	if (!part || !row_room_open(&room, &s->shape)) {
 		free(part);
 		return -ENOMEM;
 	}
 	const float *x = oodd_row(batch->embedding, row);
-	size_t n_cut = logits_cut(s, x, oodd_row(batch->logits, row), cut, z);
+	size_t n_cut = logits_cut(s, x, oodd_row(batch->logits, row), &room);
 	for (size_t i = 0; i < n_cut; i++)
-		part[cut[i]] = (double)x[cut[i]] - (double)s->most;
-	if (layer_classes_rank(s->rows, z, s->n_classes, &best, 1) == 1)
-		found = shares_rank((int32_t)best.index, best.weight, part, s->d, reasons, n);
-	free(cut);
+		part[room.index[i]] = (double)x[room.index[i]] - (double)s->most;
+	found = row_classes(s->shape.rows, room.z, s->shape.n_classes, &best, 1);
+	if (found == 1)
+		found = shares_rank((int32_t)best.index, best.weight, part, s->shape.d, reasons, n);
+	row_room_close(&room);
 	free(part);
 	return found;
 }

@@ -17,6 +17,7 @@
 #include "algebra/product.h"
 #include "algebra/shares.h"
 #include "lastlayer/layer.h"
+#include "lastlayer/row.h"
 
 #define MAGIC "oodvim01"
 #define BLOCK 48
@@ -25,9 +26,9 @@
 #define LEAST_SINGULAR 1e-6
 
 struct state {
-	size_t d, n_classes, n_rest;
+	struct row_shape shape;
+	size_t n_rest;
 	double alpha;
-	const struct rows *rows;
 	double *origin; /* u: d */
 	struct product_f64 *rest; /* R': n_rest x d */
 };
@@ -90,7 +91,7 @@ static int scatter_make(struct learner *v, const struct oodd_batch *const *batch
 
 	for (size_t b = 0; b < n_batches; b++)
 		for (size_t i = 0; i < batches[b]->n && !r; i++) {
-			if (!layer_row_usable(rows, batches[b], i))
+			if (!row_usable(rows, batches[b], i))
 				continue;
 			for (size_t j = 0; j < v->d; j++)
 				v->columns[j * GATHER + v->n % GATHER] = (double)oodd_row(batches[b]->embedding, i)[j] - v->origin[j];
@@ -143,7 +144,7 @@ static int alpha_make(struct learner *v, const struct oodd_host *host, const str
 		return -ENOMEM;
 	for (size_t b = 0; b < n_batches; b++)
 		for (size_t i = 0; i < batches[b]->n; i++) {
-			if (!layer_row_usable(rows, batches[b], i))
+			if (!row_usable(rows, batches[b], i))
 				continue;
 			for (size_t j = 0; j < v->d; j++)
 				v->columns[n * v->d + j] = (double)oodd_row(batches[b]->embedding, i)[j] - v->origin[j];
@@ -198,12 +199,8 @@ static void learner_close(struct learner *v)
 static void result_write(const struct learner *v, const struct oodd_host *host, const void **ret_bytes, size_t *ret_n)
 {
 	struct bytes_head head = {MAGIC, BYTES_ORDER, (uint32_t)v->d, (uint32_t)v->c, (uint32_t)v->n_rest};
-	size_t n = sizeof head + (1 + v->d + v->n_rest * v->d) * sizeof(double);
-	struct bytes b = {host->alloc(host->context, n), n, false};
+	struct bytes b = bytes_result(host, &head, (1 + v->d + v->n_rest * v->d) * sizeof(double), ret_bytes, ret_n);
 
-	*ret_bytes = b.at;
-	*ret_n = n;
-	bytes_put(&b, &head, sizeof head);
 	bytes_put(&b, &v->alpha, sizeof v->alpha);
 	bytes_put(&b, v->origin, v->d * sizeof(double));
 	bytes_put(&b, v->rest, v->n_rest * v->d * sizeof(double));
@@ -257,17 +254,15 @@ static int vim_open(const struct oodd_host *host, const void *bytes, size_t n, v
 	struct state *s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
-	*s = (struct state){.d = head.width, .n_classes = head.rows, .n_rest = head.flags, .rows = rows_for(PRODUCT_BEST)};
-	size_t n_rest = s->n_rest > 0 && s->n_rest <= s->d ? s->n_rest : SIZE_MAX / BYTES_MOST_WIDTH;
-	double *alpha = bytes_take(&b, 1, sizeof *alpha);
-	s->origin = bytes_take(&b, s->d, sizeof *s->origin);
-	double *rest = bytes_take(&b, n_rest * s->d, sizeof *rest);
-	bool good = bytes_end(&b, host) && isfinite(*alpha) && bytes_finite_f64(s->origin, s->d) && bytes_finite_f64(rest, n_rest * s->d);
-	if (good) {
-		s->alpha = *alpha;
-		s->rest = product_f64_open(rest, n_rest, s->d, NULL, false, PRODUCT_BEST);
-	}
-	free(alpha);
+	size_t d = head.width, n_rest = s->n_rest = head.flags;
+	s->shape = (struct row_shape){d, head.rows, rows_for(PRODUCT_BEST)};
+	b.bad |= n_rest == 0 || n_rest > d;
+	bytes_get(&b, &s->alpha, sizeof s->alpha);
+	s->origin = bytes_take(&b, d, sizeof *s->origin);
+	double *rest = bytes_take(&b, n_rest * d, sizeof *rest);
+	bool good = bytes_end(&b, host) && isfinite(s->alpha) && bytes_finite_f64(s->origin, d) && bytes_finite_f64(rest, n_rest * d);
+	if (good)
+		s->rest = product_f64_open(rest, n_rest, d, NULL, false, PRODUCT_BEST);
 	free(rest);
 	if (s->rest) {
 		*ret_state = s;
@@ -288,10 +283,10 @@ struct scratch {
 
 static bool scratch_open(struct scratch *w, const struct state *s, size_t rows)
 {
-	w->off = malloc(rows * (s->d + product_f64_stride(s->rest)) * sizeof *w->off + s->n_classes * sizeof *w->z);
+	w->off = malloc(rows * (s->shape.d + product_f64_stride(s->rest)) * sizeof *w->off + s->shape.n_classes * sizeof *w->z);
 	if (!w->off)
 		return false;
-	w->left = w->off + rows * s->d;
+	w->left = w->off + rows * s->shape.d;
 	w->z = (float *)(w->left + rows * product_f64_stride(s->rest));
 	return true;
 }
@@ -300,23 +295,22 @@ static void rows_left(const struct state *s, const struct oodd_batch *batch, siz
 {
 	for (size_t i = 0; i < n; i++) {
 		const float *x = oodd_row(batch->embedding, from + i);
-		if (!layer_row_usable(s->rows, batch, from + i))
+		if (!row_usable(s->shape.rows, batch, from + i))
 			status[from + i] = OODD_ROW_UNSCORED;
-		for (size_t j = 0; j < s->d; j++)
-			w->off[i * s->d + j] = status[from + i] == OODD_ROW_UNSCORED ? 0 : (double)x[j] - s->origin[j];
+		for (size_t j = 0; j < s->shape.d; j++)
+			w->off[i * s->shape.d + j] = status[from + i] == OODD_ROW_UNSCORED ? 0 : (double)x[j] - s->origin[j];
 	}
-	product_f64_rows(s->rest, w->off, s->d, n, w->left);
+	product_f64_rows(s->rest, w->off, s->shape.d, n, w->left);
 }
 
 static double row_score(const struct state *s, const float *z, const double *left, float *room)
 {
 	double sum = 0;
-	float most;
 
 	for (size_t i = 0; i < s->n_rest; i++)
 		sum += left[i] * left[i];
-	memcpy(room, z, s->n_classes * sizeof *room);
-	return s->alpha * sqrt(sum) + layer_energy(s->rows, room, s->n_classes, &most);
+	memcpy(room, z, s->shape.n_classes * sizeof *room);
+	return s->alpha * sqrt(sum) + row_energy(s->shape.rows, room, s->shape.n_classes);
 }
 
 static void block_score(const struct state *s, const struct oodd_batch *batch, size_t from, size_t n, const struct scratch *w, float *scores,
@@ -339,7 +333,7 @@ static int vim_score(const void *state, const struct oodd_batch *batch, float *s
 
 	if (batch->n == 0)
 		return 0;
-	if (!s || batch->embedding.width != s->d || batch->logits.width != s->n_classes)
+	if (!s || batch->embedding.width != s->shape.d || batch->logits.width != s->shape.n_classes)
 		return -EINVAL;
 	if (!scratch_open(&w, s, batch->n < BLOCK ? batch->n : BLOCK))
 		return -ENOMEM;
@@ -354,7 +348,7 @@ static int vim_score(const void *state, const struct oodd_batch *batch, float *s
 /* The squared residual is the sum over dimensions of (x - u) times R R'(x - u): what each dimension adds. */
 static void parts_make(const struct state *s, const double *off, const double *left, double *part)
 {
-	for (size_t j = 0; j < s->d; j++) {
+	for (size_t j = 0; j < s->shape.d; j++) {
 		double back = 0;
 		for (size_t i = 0; i < s->n_rest; i++)
 			back += product_f64_at(s->rest, i, j) * left[i];
@@ -367,23 +361,22 @@ static int vim_explain(const void *state, const struct oodd_batch *batch, size_t
 	const struct state *s = state;
 	struct scratch w;
 	struct oodd_reason best;
-	int found = 0;
+	int found = row_check(state, batch, row);
 
-	if (!s || row >= batch->n || batch->embedding.width != s->d || batch->logits.width != s->n_classes)
-		return -EINVAL;
-	if (!layer_row_usable(s->rows, batch, row))
-		return 0;
-	double *part = malloc(s->d * sizeof *part);
+	if (found <= 0)
+		return found;
+	double *part = malloc(s->shape.d * sizeof *part);
 	if (!part || !scratch_open(&w, s, 1)) {
 		free(part);
 		return -ENOMEM;
 	}
-	for (size_t j = 0; j < s->d; j++)
+	for (size_t j = 0; j < s->shape.d; j++)
 		w.off[j] = (double)oodd_row(batch->embedding, row)[j] - s->origin[j];
-	product_f64_rows(s->rest, w.off, s->d, 1, w.left);
+	product_f64_rows(s->rest, w.off, s->shape.d, 1, w.left);
 	parts_make(s, w.off, w.left, part);
-	if (layer_classes_rank(s->rows, oodd_row(batch->logits, row), s->n_classes, &best, 1) == 1)
-		found = shares_rank((int32_t)best.index, best.weight, part, s->d, reasons, n);
+	found = row_classes(s->shape.rows, oodd_row(batch->logits, row), s->shape.n_classes, &best, 1);
+	if (found == 1)
+		found = shares_rank((int32_t)best.index, best.weight, part, s->shape.d, reasons, n);
 	free(w.off);
 	free(part);
 	return found;

@@ -17,10 +17,10 @@
 #include <string.h>
 
 #include "algebra/bytes.h"
-#include "algebra/lapack.h"
 #include "algebra/product.h"
 #include "algebra/rows.h"
 #include "algebra/shares.h"
+#include "algebra/whiten.h"
 #include "mahalanobis/moments.h"
 #include "mahalanobis/relative.h"
 
@@ -45,46 +45,19 @@ struct state {
 
 /* ---- fit ---- */
 
-/* The inverse of the Cholesky factor, in the lower triangle of `a`. */
-static int whitening_make(double *a, size_t d, const struct oodd_host *host)
-{
-	struct lapack l;
-	int r = lapack_open(&l, host), n = (int)d;
-
-	if (r)
-		return r;
-	if (l.potrf(LAPACK_ROW_MAJOR, 'L', n, a, n) || l.trtri(LAPACK_ROW_MAJOR, 'L', 'N', n, a, n))
-		r = -EDOM;
-	lapack_close(&l);
-	if (r)
-		host->log(host->context, OODD_LOG_ERROR, "the covariance of the embeddings cannot be inverted: raise regularisation");
-	return r;
-}
-
-static void put_floats(struct bytes *b, const double *from, const double *less, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		float x = (float)(from[i] - (less ? less[i] : 0));
-		bytes_put(b, &x, sizeof x);
-	}
-}
-
 static void result_write(const struct moments *m, bool normalise, const struct oodd_host *host, const void **ret_bytes, size_t *ret_n)
 {
 	size_t d = m->d, c = m->n_classes;
 	struct bytes_head head = {MAGIC, BYTES_ORDER, (uint32_t)d, (uint32_t)c, normalise};
-	size_t n = sizeof head + c * sizeof(int32_t) + (d + c * d + d * (d + 1) / 2) * sizeof(float);
-	struct bytes b = {host->alloc(host->context, n), n, false};
+	struct bytes b = bytes_result(host, &head, c * sizeof(int32_t) + (d + c * d + whiten_floats(d)) * sizeof(float), ret_bytes, ret_n);
 
-	*ret_bytes = b.at;
-	*ret_n = n;
-	bytes_put(&b, &head, sizeof head);
 	bytes_put(&b, m->class_index, c * sizeof(int32_t));
-	put_floats(&b, m->mean, NULL, d);
-	for (size_t i = 0; i < c; i++)
-		put_floats(&b, m->class_mean + i * d, m->mean, d);
-	for (size_t i = 0; i < d; i++)
-		put_floats(&b, m->within + i * d, NULL, i + 1);
+	bytes_put_f32(&b, m->mean, d);
+	for (size_t i = 0; i < c * d; i++) {
+		double x = m->class_mean[i] - m->mean[i % d];
+		bytes_put_f32(&b, &x, 1);
+	}
+	whiten_write(m->within, d, &b);
 }
 
 static int mahalanobis_fit(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches,
@@ -96,12 +69,12 @@ static int mahalanobis_fit(const struct oodd_host *host, const struct oodd_batch
 
 	if (r)
 		return r;
-	if (!moments_ridge(m.within, m.d, host->option(host->context, "regularisation"))) {
+	if (!whiten_ridge(m.within, m.d, host->option(host->context, "regularisation"))) {
 		host->log(host->context, OODD_LOG_ERROR, "all embeddings of a class are the same: there is no scatter to measure by");
 		r = -EDOM;
 	}
 	if (!r)
-		r = whitening_make(m.within, m.d, host);
+		r = whiten_make(m.within, m.d, "the embeddings", host);
 	if (!r)
 		result_write(&m, normalise, host, ret_bytes, ret_n);
 	moments_done(&m);
@@ -123,20 +96,6 @@ static void mahalanobis_close(void *state)
 	free(s->class_mean);
 	free(s->centre);
 	free(s);
-}
-
-/* The lower triangle, row after row, as a square. */
-static struct product_f32 *whiten_open(const float *triangle, size_t d)
-{
-	float *square = calloc(d * d, sizeof *square);
-
-	if (!square)
-		return NULL;
-	for (size_t i = 0; i < d; i++)
-		memcpy(square + i * d, triangle + i * (i + 1) / 2, (i + 1) * sizeof *square);
-	struct product_f32 *p = product_f32_open(square, d, d, NULL, true, PRODUCT_BEST);
-	free(square);
-	return p;
 }
 
 /* Whitened class means, and the product that compares with all of them. */
@@ -180,7 +139,7 @@ static int mahalanobis_open(const struct oodd_host *host, const void *bytes, siz
 	struct state *s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
-	size_t d = s->d = head.width, c = s->n_classes = head.rows, corner = d * (d + 1) / 2;
+	size_t d = s->d = head.width, c = s->n_classes = head.rows, corner = whiten_floats(d);
 	s->normalise = head.flags & 1;
 	s->rows = rows_for(PRODUCT_BEST);
 	s->class_index = bytes_take(&b, c, sizeof *s->class_index);

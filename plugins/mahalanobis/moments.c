@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "algebra/batches.h"
 #include "algebra/product.h"
 #include "algebra/rows.h"
 
@@ -166,23 +167,6 @@ static int moments_alloc(struct moments *m, struct block *block, double **ret_ro
 	return all ? 0 : -ENOMEM;
 }
 
-static int shape_check(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, size_t *ret_d)
-{
-	bool same = true;
-
-	*ret_d = 0;
-	for (size_t b = 0; b < n_batches; b++) {
-		if (batches[b]->n == 0)
-			continue;
-		if (*ret_d == 0)
-			*ret_d = batches[b]->embedding.width;
-		same &= batches[b]->embedding.width == *ret_d && batches[b]->embedding.at;
-	}
-	if (*ret_d == 0 || !same)
-		host->log(host->context, OODD_LOG_ERROR, "the reference has no embeddings, or of several widths");
-	return *ret_d && same ? 0 : -ENODATA;
-}
-
 static int enough_check(const struct moments *m, const struct oodd_host *host)
 {
 	char text[200];
@@ -206,7 +190,7 @@ int moments_make(struct moments *m, const struct oodd_host *host, const struct o
 	double *row = NULL;
 
 	*m = (struct moments){0};
-	int r = shape_check(host, batches, n_batches, &m->d);
+	int r = batches_embedding(host, batches, n_batches, &m->d);
 	if (r)
 		return r;
 	m->n_classes = classes_count(batches, n_batches);
@@ -234,15 +218,4 @@ void moments_done(struct moments *m)
 	free(m->within);
 	free(m->between);
 	*m = (struct moments){0};
-}
-
-bool moments_ridge(double *a, size_t d, double share)
-{
-	double trace = 0;
-
-	for (size_t i = 0; i < d; i++)
-		trace += a[i * d + i];
-	for (size_t i = 0; i < d; i++)
-		a[i * d + i] += share * trace / (double)d;
-	return isfinite(trace) && trace > 0;
 }

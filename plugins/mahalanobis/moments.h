@@ -26,7 +26,4 @@ int moments_make(struct moments *m, const struct oodd_host *host, const struct o
 	bool normalise);
 void moments_done(struct moments *m);
 
-/* a += (share * trace / d) I; returns false where the trace is zero or not finite. */
-bool moments_ridge(double *a, size_t d, double share);
-
 #endif

@@ -24,6 +24,7 @@
 #include "algebra/product.h"
 #include "algebra/rows.h"
 #include "algebra/shares.h"
+#include "algebra/whiten.h"
 #include "mahalanobis/moments.h"
 
 #define MAGIC "oodrel01"
@@ -74,12 +75,8 @@ static void result_write(const struct moments *m, const double *values, bool nor
 {
 	size_t d = m->d, c = m->n_classes;
 	struct bytes_head head = {MAGIC, BYTES_ORDER, (uint32_t)d, (uint32_t)c, normalise};
-	size_t n = sizeof head + (d + c * d + d * d + d) * sizeof(double) + c * sizeof(int32_t);
-	struct bytes b = {host->alloc(host->context, n), n, false};
+	struct bytes b = bytes_result(host, &head, (d + c * d + d * d + d) * sizeof(double) + c * sizeof(int32_t), ret_bytes, ret_n);
 
-	*ret_bytes = b.at;
-	*ret_n = n;
-	bytes_put(&b, &head, sizeof head);
 	bytes_put(&b, m->mean, d * sizeof(double));
 	for (size_t i = 0; i < c * d; i++) {
 		double x = m->class_mean[i] - m->mean[i % d];
@@ -109,7 +106,7 @@ static int relative_fit(const struct oodd_host *host, const struct oodd_batch *c
 	r = values ? 0 : -ENOMEM;
 	for (size_t i = 0; i < m.d * m.d; i++)
 		m.between[i] += m.within[i];
-	if (!r && (!moments_ridge(m.within, m.d, share) || !moments_ridge(m.between, m.d, share))) {
+	if (!r && (!whiten_ridge(m.within, m.d, share) || !whiten_ridge(m.between, m.d, share))) {
 		host->log(host->context, OODD_LOG_ERROR, "all embeddings of a class are the same: there is no scatter to measure by");
 		r = -EDOM;
 	}

@@ -12,10 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "algebra/batches.h"
 #include "algebra/bytes.h"
-#include "algebra/lapack.h"
 #include "algebra/product.h"
 #include "algebra/rows.h"
+#include "algebra/whiten.h"
 #include "tabular/scores.h"
 
 #define MAGIC "oodcop01"
@@ -69,33 +70,6 @@ static void covariance_add(struct moments *m, const float *z)
 			m->covariance[j * m->d + k] += ((double)z[j] - m->mean[j]) * ((double)z[k] - m->mean[k]) / (double)m->n;
 }
 
-static bool ridge_add(struct moments *m, double share)
-{
-	double trace = 0;
-
-	for (size_t j = 0; j < m->d; j++)
-		trace += m->covariance[j * m->d + j];
-	for (size_t j = 0; j < m->d; j++)
-		m->covariance[j * m->d + j] += share * trace / (double)m->d;
-	return trace > 0 && isfinite(trace);
-}
-
-/* The covariance becomes the inverse of its Cholesky factor. */
-static int whitening_make(struct moments *m, const struct oodd_host *host)
-{
-	struct lapack l;
-	int n = (int)m->d, r = lapack_open(&l, host);
-
-	if (r)
-		return r;
-	if (l.potrf(LAPACK_ROW_MAJOR, 'L', n, m->covariance, n) || l.trtri(LAPACK_ROW_MAJOR, 'L', 'N', n, m->covariance, n)) {
-		host->log(host->context, OODD_LOG_ERROR, "the covariance of the features cannot be inverted: raise regularisation");
-		r = -EDOM;
-	}
-	lapack_close(&l);
-	return r;
-}
-
 static int moments_make(struct moments *m, const struct scores *s, const struct oodd_batch *const *batches, size_t n_batches,
 	const struct oodd_host *host)
 {
@@ -108,35 +82,27 @@ static int moments_make(struct moments *m, const struct scores *s, const struct 
 		return -ENOMEM;
 	}
 	/* Wide rows: some, evenly spaced, are enough for a covariance, and all would take minutes. */
-	size_t rows = 0;
-	for (size_t b = 0; b < n_batches; b++)
-		rows += batches[b]->n;
-	size_t most = MOST_PRODUCTS / (m->d * m->d) + 4 * m->d, step = rows / most + 1;
+	size_t most = MOST_PRODUCTS / (m->d * m->d) + 4 * m->d, step = batches_rows(batches, n_batches) / most + 1;
 	rows_each(s, batches, n_batches, step, z, mean_add, m);
 	for (size_t j = 0; j < m->d && m->n > 0; j++)
 		m->mean[j] /= (double)m->n;
 	rows_each(s, batches, n_batches, step, z, covariance_add, m);
 	free(z);
-	if (m->n == 0 || !ridge_add(m, host->option(host->context, "regularisation"))) {
+	if (m->n == 0 || !whiten_ridge(m->covariance, m->d, host->option(host->context, "regularisation"))) {
 		host->log(host->context, OODD_LOG_ERROR, "no feature varies in the reference: there is no scatter to measure by");
 		return -EDOM;
 	}
-	return whitening_make(m, host);
+	return whiten_make(m->covariance, m->d, "the features", host);
 }
 
 static void result_write(const struct scores *s, const struct moments *m, const struct oodd_host *host, const void **ret_bytes, size_t *ret_n)
 {
 	struct bytes_head head = {MAGIC, BYTES_ORDER, (uint32_t)m->d, 1, 0};
-	size_t n = sizeof head + scores_size(s) + (m->d + m->d * (m->d + 1) / 2) * sizeof(float);
-	struct bytes b = {host->alloc(host->context, n), n, false};
+	struct bytes b = bytes_result(host, &head, scores_size(s) + (m->d + whiten_floats(m->d)) * sizeof(float), ret_bytes, ret_n);
 
-	*ret_bytes = b.at;
-	*ret_n = n;
-	bytes_put(&b, &head, sizeof head);
 	scores_write(s, &b);
 	bytes_put_f32(&b, m->mean, m->d);
-	for (size_t j = 0; j < m->d; j++)
-		bytes_put_f32(&b, m->covariance + j * m->d, j + 1);
+	whiten_write(m->covariance, m->d, &b);
 }
 
 static int copula_fit(const struct oodd_host *host, const struct oodd_batch *const *batches, size_t n_batches, const void **ret_bytes,
@@ -171,18 +137,6 @@ static void copula_close(void *state)
 	free(s);
 }
 
-/* From the rows of the lower triangle. */
-static struct product_f32 *whiten_open(const float *triangle, size_t d)
-{
-	float *square = calloc(d * d, sizeof *square);
-
-	for (size_t i = 0; square && i < d; i++)
-		memcpy(square + i * d, triangle + i * (i + 1) / 2, (i + 1) * sizeof *square);
-	struct product_f32 *p = square ? product_f32_open(square, d, d, NULL, true, PRODUCT_BEST) : NULL;
-	free(square);
-	return p;
-}
-
 static int copula_open(const struct oodd_host *host, const void *bytes, size_t n, void **ret_state)
 {
 	struct bytes_head head;
@@ -193,12 +147,13 @@ static int copula_open(const struct oodd_host *host, const void *bytes, size_t n
 	struct state *s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
-	size_t d = s->d = head.width;
+	size_t d = s->d = head.width, corner = whiten_floats(d);
 	s->rows = rows_for(PRODUCT_BEST);
 	s->scores = scores_read(&b);
 	s->mean = bytes_take(&b, d, sizeof *s->mean);
-	float *triangle = bytes_take(&b, d * (d + 1) / 2, sizeof *triangle);
-	bool good = bytes_end(&b, host) && scores_width(s->scores) == d && bytes_finite_f32(s->mean, d) && bytes_finite_f32(triangle, d * (d + 1) / 2);
+	float *triangle = bytes_take(&b, corner, sizeof *triangle);
+	bool good = bytes_end(&b, host) && scores_width(s->scores) == d && bytes_finite_f32(s->mean, d) &&
+		bytes_finite_f32(triangle, corner);
 	if (good)
 		s->whiten = whiten_open(triangle, d);
 	free(triangle);

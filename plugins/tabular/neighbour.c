@@ -72,18 +72,14 @@ static int bank_write(const struct scores *s, const struct oodd_batch *const *ba
 {
 	size_t d = scores_width(s);
 	struct bytes_head head = {MAGIC, BYTES_ORDER, (uint32_t)d, (uint32_t)kept, 0};
-	size_t n = sizeof head + scores_size(s) + kept * (d * sizeof(float) + sizeof(int64_t));
 	float *bank = malloc(kept * d * sizeof *bank);
 	int64_t *rows = malloc(kept * sizeof *rows);
 	int r = bank && rows ? 0 : -ENOMEM;
 
 	if (!r) {
-		struct bytes b = {host->alloc(host->context, n), n, false};
+		struct bytes b = bytes_result(host, &head, scores_size(s) + kept * (d * sizeof *bank + sizeof *rows), ret_bytes, ret_n);
 
-		*ret_bytes = b.at;
-		*ret_n = n;
 		bank_fill(s, batches, n_batches, usable, kept, bank, rows);
-		bytes_put(&b, &head, sizeof head);
 		scores_write(s, &b);
 		bytes_put(&b, bank, kept * d * sizeof *bank);
 		bytes_put(&b, rows, kept * sizeof *rows);

@@ -228,13 +228,7 @@ void scores_write(const struct scores *s, struct bytes *to)
 
 static bool three_read(struct bytes *from, double to[3])
 {
-	double *three = bytes_take(from, 3, sizeof *three);
-	bool good = three && bytes_finite_f64(three, 3);
-
-	if (good)
-		memcpy(to, three, 3 * sizeof *three);
-	free(three);
-	return good;
+	return bytes_get(from, to, 3 * sizeof *to) && bytes_finite_f64(to, 3);
 }
 
 static bool numeric_read(struct numeric *f, struct bytes *from)
@@ -251,26 +245,23 @@ static bool numeric_read(struct numeric *f, struct bytes *from)
 
 static bool category_read(struct category *f, struct bytes *from)
 {
-	uint64_t *n = bytes_take(from, 1, sizeof *n);
+	uint64_t n;
 	double three[3];
-	bool good = n && *n <= INT32_MAX && three_read(from, three);
 
-	if (good) {
-		f->n_known = *n;
-		f->middle = three[0];
-		f->missing[0] = three[1];
-		f->missing[1] = three[2];
-		f->rarity = bytes_take(from, f->n_known + 1, sizeof *f->rarity);
-		good = f->rarity && bytes_finite_f64(f->rarity, f->n_known + 1);
-	}
-	free(n);
-	return good;
+	if (!bytes_get(from, &n, sizeof n) || n > INT32_MAX || !three_read(from, three))
+		return false;
+	f->n_known = n;
+	f->middle = three[0];
+	f->missing[0] = three[1];
+	f->missing[1] = three[2];
+	f->rarity = bytes_take(from, f->n_known + 1, sizeof *f->rarity);
+	return f->rarity && bytes_finite_f64(f->rarity, f->n_known + 1);
 }
 
 struct scores *scores_read(struct bytes *from)
 {
-	uint64_t *n = bytes_take(from, 2, sizeof *n);
-	bool good = n && n[0] < BYTES_MOST_WIDTH && n[1] < BYTES_MOST_WIDTH && n[0] + n[1] > 0;
+	uint64_t n[2];
+	bool good = bytes_get(from, n, sizeof n) && n[0] < BYTES_MOST_WIDTH && n[1] < BYTES_MOST_WIDTH && n[0] + n[1] > 0;
 	struct scores *s = good ? scores_room(n[0], n[1]) : NULL;
 
 	good = s != NULL;
@@ -278,7 +269,6 @@ struct scores *scores_read(struct bytes *from)
 		good = numeric_read(&s->numeric[k], from);
 	for (size_t k = 0; good && k < s->n_category; k++)
 		good = category_read(&s->category[k], from);
-	free(n);
 	if (good)
 		return s;
 	from->bad = true;
