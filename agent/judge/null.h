@@ -41,7 +41,8 @@ struct seen {
 	double kappa;         /* ... and its kappa */
 	double normal_log; /* rises_sum by these */
 	double best;          /* highest log probability that a mean of the null is known to give it; for
-			 LOOSE */
+			 LOOSE ... */
+	bool is_best;         /* ... by the nearest mean too, not only by the null's own */
 	double *recent[TRACK_RECENTS]; /* shares of the memories ... */
 	double moved[TRACK_RECENTS]; /* ... and how much of their distance chance leaves; 0: none */
 };

@@ -25,9 +25,11 @@
  * would grow for ever: what was gathered fades by so much a window. It makes e-values smaller, so
  * that no promise is hurt. */
 #define FADE .1
+/* An e-detector that would be below this (log) is 0. */
+#define NOTHING_LOG -5.0
 /* Below this the e-detectors of a measure have nothing in hand (fading alone leaves up to log 10):
  * what rises next begins here. */
-#define LOW_LOG_M 3.0
+#define LOW_M 20.085536923187668 /* e^3 */
 /* So many windows without a rise, and what comes next is another story. */
 #define STALE_WINDOWS 3
 /* A known shift must move on by a quarter of what it was (in KL) to be news, and by more than a
@@ -128,20 +130,6 @@ static void in_season(const struct track *t, double *shares)
 		null_season(shares, t->factor, t->m->n);
 }
 
-/* The mean of the null nearest to the window itself: none of the null explains it better. */
-static double best_of_null(const struct track *t, const struct null *null, const int64_t *n)
-{
-	size_t k = t->m->n;
-	double all = (double)records_of(n, k),
-	       best = evidence_dm_of(&t->rises, null->kappa, null->mean, null->log_gammas);
-
-	/* A share of 0 has no logarithm; the nearest mean is interior anyhow. */
-	for (size_t i = 0; i < k; i++)
-		t->work[0][i] = .999 / all * (double)n[i] + .001 * null->mean[i];
-	evidence_nearest(null->mean, t->work[0], null->tolerance, k, t->work[0]);
-	return fmax(best, evidence_dm_of(&t->rises, null->kappa, t->work[0], NULL));
-}
-
 /* What a recovering measure passes through on its way back is no news. */
 static double best_on_the_way_back(const struct track *t)
 {
@@ -153,14 +141,20 @@ static double best_on_the_way_back(const struct track *t)
 	return fmax(half, evidence_dm_of(&t->rises, t->calm.kappa, t->work[0], NULL));
 }
 
-double track_log_m(const struct track *t)
+/* M: of the weighted average. */
+static double average(const struct track *t)
 {
 	const struct null *null = null_of(t);
 	double sum = 0;
 
 	for (size_t i = 0; i < null->n_alternatives && t->state != TRACK_SETTLING; i++)
 		sum += null->alternatives[i].weight * t->e_detector[i];
-	return log(sum);
+	return sum;
+}
+
+double track_log_m(const struct track *t)
+{
+	return log(average(t));
 }
 
 /* For TILT. */
@@ -185,24 +179,51 @@ static void see_recents(struct track *t, const struct null *null, struct seen *s
 	}
 }
 
+/* The mean of the null nearest to the window itself: none of the null explains it better. */
+static void see_best(struct track *t, const struct null *null, struct seen *seen)
+{
+	double all = (double)seen->all;
+
+	/* A share of 0 has no logarithm; the nearest mean is interior anyhow. */
+	for (size_t i = 0; i < seen->k; i++)
+		t->work[0][i] = .999 / all * (double)seen->n[i] + .001 * null->mean[i];
+	evidence_nearest(null->mean, t->work[0], null->tolerance, seen->k, t->work[0]);
+	seen->best = fmax(seen->best, evidence_dm_of(&t->rises, null->kappa, t->work[0], NULL));
+	seen->is_best = true;
+}
+
 static void see(struct track *t, const struct null *null, const int64_t *n, struct seen *seen)
 {
 	*seen = (struct seen){.n = n, .k = t->m->n, .rises = &t->rises, .all = t->rises.all};
 	seen->worth = 1 + null->kappa * log1p((double)seen->all / null->kappa);
-	seen->best = t->m->kind == MEASURE_P_VALUE && t->state == TRACK_CALM
-			     ? 0
-			     : best_of_null(t, null, n);
+	if (t->m->kind != MEASURE_P_VALUE || t->state == TRACK_KNOWN)
+		seen->best = evidence_dm_of(&t->rises, null->kappa, null->mean, null->log_gammas);
+	if (t->state == TRACK_KNOWN)
+		see_best(t, null, seen);
 	if (t->m->kind == MEASURE_P_VALUE)
 		see_normal(t, null, seen);
 	else
 		see_recents(t, null, seen);
 }
 
+/* Of LOOSE: log_e against the null's own mean is more than against its best, which is dear. What would leave next to nothing even so is
+ * taken as 0: less than an e-value is one still. */
+static double against_best(struct track *t, const struct null *null, size_t i, double log_e, struct seen *seen)
+{
+	double plain = seen->best;
+
+	if (!seen->is_best && log_e / t->m->memory + log1p(t->e_detector[i]) < NOTHING_LOG)
+		return -INFINITY;
+	if (!seen->is_best)
+		see_best(t, null, seen);
+	return log_e - (seen->best - plain);
+}
+
 /* Evidence for and against, and the e-detectors moved by it. */
 static double detect(struct track *t, const int64_t *n)
 {
 	const struct null *null = null_of(t);
-	double before = exp(track_log_m(t)), excuse = 0;
+	double before = average(t), excuse = 0, log_e[TRACK_MOST_ALTERNATIVES];
 	bool tilt = t->m->kind == MEASURE_P_VALUE; /* fixed, and outside the null: cannot linger */
 	struct seen seen;
 
@@ -210,12 +231,14 @@ static double detect(struct track *t, const int64_t *n)
 	if (t->state == TRACK_KNOWN) /* how much better recovery explains it than the known level */
 		excuse = fmax(0, best_on_the_way_back(t) - seen.best);
 	for (size_t i = 0; i < null->n_alternatives; i++) {
-		double log_e =
-			(null_evidence(null, &null->alternatives[i], &seen, t->work[0]) - excuse) /
-			t->m->memory;
-		t->e_detector[i] = evidence_step(t->e_detector[i], log_e - (tilt ? 0 : FADE));
+		double e = null_evidence(null, &null->alternatives[i], &seen, t->work[0]);
+
+		if (null->alternatives[i].kind == ALTERNATIVE_LOOSE)
+			e = against_best(t, null, i, e, &seen);
+		log_e[i] = (e - excuse) / t->m->memory - (tilt ? 0 : FADE);
 	}
-	return track_log_m(t) - log1p(before);
+	evidence_steps(t->e_detector, log_e, null->n_alternatives);
+	return log(average(t)) - log1p(before);
 }
 
 /* Live traffic corrects what the reference knows of normal, but never outweighs it. */
@@ -281,10 +304,10 @@ static bool back_to_normal(struct track *t, const int64_t *n, double log_e)
 /* When did what is now in hand begin to gather? */
 static void date_rise(struct track *t, double before, int64_t window)
 {
-	double log_m = track_log_m(t);
+	double m = average(t);
 
-	t->stale = log_m > before ? 0 : t->stale + 1;
-	if (log_m < LOW_LOG_M || t->stale >= STALE_WINDOWS)
+	t->stale = m > before ? 0 : t->stale + 1;
+	if (m < LOW_M || t->stale >= STALE_WINDOWS)
 		t->rising = window + 1;
 }
 
@@ -302,7 +325,7 @@ static void season_set(struct track *t, const double *factor)
 double track_step(struct track *t, const int64_t *n, const double *factor, int64_t window,
 	bool *ret_resolved)
 {
-	double log_e = 0, before = track_log_m(t);
+	double log_e = 0, before = average(t);
 
 	*ret_resolved = false;
 	rises_make(&t->rises, n, t->m->n);

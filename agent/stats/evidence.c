@@ -235,44 +235,62 @@ double evidence_kl(const double *p, const double *q, size_t k)
 	return sum > 0 ? sum : 0;
 }
 
-/* KL(m || m + s (a - m)) and its derivative by s; convex and rising in s, 0 at 0. */
-static double segment_kl(const double *m, const double *a, size_t k, double s, double *ret_slope)
+/* Where KL(m || m (1 + s t)) is about the radius: by its first three terms in s, one Newton step behind the first alone. */
+static double segment_guess(const double *m, const double *t, double radius, size_t k)
 {
-	double r[BLOCK], sum = 0, slope = 0;
+	double c2 = 0, c3 = 0, c4 = 0, s;
 
-	for (size_t from = 0; from < k; from += BLOCK) {
-		size_t n = k - from < BLOCK ? k - from : BLOCK;
-		for (size_t i = 0; i < n; i++) {
-			double d = a[from + i] - m[from + i];
-			r[i] = (m[from + i] + s * d) / m[from + i];
-			slope -= d / r[i];
-		}
-		special_logs(r, n, r);
-		for (size_t i = 0; i < n; i++)
-			sum -= m[from + i] * r[i];
+	for (size_t i = 0; i < k; i++) {
+		double t2 = t[i] * t[i], mt2 = m[i] * t2;
+		c2 += mt2;
+		c3 += mt2 * t[i];
+		c4 += mt2 * t2;
 	}
-	*ret_slope = slope;
-	return sum;
+	s = c2 > 0 ? sqrt(2 * radius / c2) : 1;
+	for (int i = 0; i < 2; i++) {
+		double slope = s * (c2 - s * (c3 - s * c4));
+		double next = s - (s * s * (c2 / 2 - s * (c3 / 3 - s * c4 / 4)) - radius) / slope;
+		if (!(slope > 0 && next > s / 2 && next < 2 * s))
+			break;
+		s = next;
+	}
+	return fmin(s, 1);
 }
 
 double evidence_nearest(const double *m, const double *a, double radius, size_t k, double *to)
 {
-	double s = 1, slope, kl = segment_kl(m, a, k, s, &slope);
+	double s, slope, kl;
 
-	/* Newton from the right of a convex rising function: falls to the root without
-	 * overshooting. */
-	for (int i = 0; kl > radius * (1 + 1e-6) && i < 40; i++) {
-		s -= (kl - radius) / slope;
-		kl = segment_kl(m, a, k, s, &slope);
+	for (size_t i = 0; i < k; i++)
+		to[i] = (a[i] - m[i]) / m[i];
+	/* Newton on a convex rising function: from the left it passes the root, from the right it falls to it. */
+	s = segment_guess(m, to, radius, k);
+	kl = rises_segment(m, to, k, s, &slope);
+	for (int i = 0; fabs(kl - radius) > radius * 1e-6 && !(s == 1 && kl < radius) && i < 40; i++) {
+		s = fmin(s - (kl - radius) / slope, 1);
+		kl = rises_segment(m, to, k, s, &slope);
 	}
 	for (size_t i = 0; i < k; i++)
-		to[i] = m[i] + s * (a[i] - m[i]);
+		to[i] = m[i] * (1 + s * to[i]);
 	return s;
 }
 
 double evidence_step(double m, double log_e)
 {
 	return fmin((m + 1) * exp(log_e), EVIDENCE_MOST);
+}
+
+void evidence_steps(double *m, const double *log_e, size_t n)
+{
+	double e[BLOCK];
+
+	for (size_t from = 0; from < n; from += BLOCK) {
+		size_t k = n - from < BLOCK ? n - from : BLOCK;
+
+		special_exps(log_e + from, k, e);
+		for (size_t i = 0; i < k; i++)
+			m[from + i] = fmin((m[from + i] + 1) * e[i], EVIDENCE_MOST);
+	}
 }
 
 size_t evidence_ebh(const double *log_e, size_t n, double log_alpha)

@@ -60,6 +60,8 @@ double evidence_nearest(const double *m, const double *a, double radius, size_t 
 /* Shiryaev-Roberts: (m + 1) * exp(log_e), at most EVIDENCE_MOST; 0 is the start. */
 #define EVIDENCE_MOST 1e280
 double evidence_step(double m, double log_e);
+/* The same of n at once; log_e at most 700. */
+void evidence_steps(double *m, const double *log_e, size_t n);
 /* e-BH (Wang & Ramdas 2022) over n log e-values of weight 1/n, heaviest first: how many to name so
  * that each has e >= 1 / alpha * n / named. */
 size_t evidence_ebh(const double *log_e, size_t n, double log_alpha);

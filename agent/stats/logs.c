@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Logarithms, those of the gamma function, and rising factorials, of many numbers at once: a closed window wants thousands, and libm
+ * Logarithms, exponentials, logarithms of the gamma function, and rising factorials, of many numbers at once: a closed window wants thousands, and libm
  * makes them one by one. */
 #include "stats/rise.h"
 #include "stats/special.h"
@@ -46,6 +46,8 @@
 #else
 #define avx2_logs plain_logs
 #define avx2_log_gammas plain_log_gammas
+#define avx2_exps plain_exps
+#define avx2_segment plain_segment
 #define avx2_rise plain_rise
 #endif
 
@@ -66,6 +68,11 @@ void special_logs(const double *x, size_t n, double *to)
 void special_log_gammas(const double *x, size_t n, double *to)
 {
 	(has_avx2() ? avx2_log_gammas : plain_log_gammas)(x, n, to);
+}
+
+void special_exps(const double *x, size_t n, double *to)
+{
+	(has_avx2() ? avx2_exps : plain_exps)(x, n, to);
 }
 
 /* False when all counts are 0. */
@@ -100,13 +107,18 @@ struct tail {
 	double at[RISE_LANES];
 };
 
-static const double *tail_of(const double *from, size_t k, struct tail *to)
+static const double *tail_of(const double *from, size_t k, double rest, struct tail *to)
 {
 	if (!from)
 		return NULL;
 	for (size_t i = 0; i < RISE_LANES; i++)
-		to->at[i] = i < k ? from[i] : 1;
+		to->at[i] = i < k ? from[i] : rest;
 	return to->at;
+}
+
+static double lanes_sum(const double *s)
+{
+	return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
 }
 
 /* b, known: or NULL. */
@@ -121,13 +133,13 @@ static double rises(const struct rises *r, double kappa, const double *a, const 
 		const double *x = a + g->from, *y = b ? b + g->from : NULL, *z = known ? known + g->from : NULL;
 
 		if (g->k < RISE_LANES) {
-			x = tail_of(x, g->k, &tails[0]);
-			y = tail_of(y, g->k, &tails[1]);
-			z = tail_of(z, g->k, &tails[2]);
+			x = tail_of(x, g->k, 1, &tails[0]);
+			y = tail_of(y, g->k, 1, &tails[1]);
+			z = tail_of(z, g->k, 1, &tails[2]);
 		}
 		(avx2 ? avx2_rise : plain_rise)(g, kappa, x, y, z, s);
 	}
-	return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+	return lanes_sum(s);
 }
 
 double rises_sum(const struct rises *r, double kappa, const double *shares, const double *known)
@@ -138,4 +150,23 @@ double rises_sum(const struct rises *r, double kappa, const double *shares, cons
 double rises_ratio(const struct rises *r, double kappa, const double *a, const double *b)
 {
 	return rises(r, kappa, a, b, NULL);
+}
+
+double rises_segment(const double *m, const double *t, size_t k, double s, double *ret_slope)
+{
+	double kl[RISE_LANES] = {0}, slope[RISE_LANES] = {0};
+	struct tail tails[2];
+	bool avx2 = has_avx2();
+
+	for (size_t i = 0; i < k; i += RISE_LANES) {
+		const double *mean = m + i, *to = t + i;
+
+		if (k - i < RISE_LANES) {
+			mean = tail_of(mean, k - i, 0, &tails[0]);
+			to = tail_of(to, k - i, 0, &tails[1]);
+		}
+		(avx2 ? avx2_segment : plain_segment)(mean, to, s, kl, slope);
+	}
+	*ret_slope = -lanes_sum(slope);
+	return -lanes_sum(kl);
 }

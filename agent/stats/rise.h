@@ -37,4 +37,7 @@ double rises_sum(const struct rises *r, double kappa, const double *shares, cons
 /* That of shares a less that of shares b. */
 double rises_ratio(const struct rises *r, double kappa, const double *a, const double *b);
 
+/* KL(m || m + s (a - m)) for t = (a - m) / m of k shares, and its derivative by s; convex and rising in s, 0 at 0. */
+double rises_segment(const double *m, const double *t, size_t k, double s, double *ret_slope);
+
 #endif

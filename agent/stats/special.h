@@ -15,6 +15,8 @@ double special_log_rising_ratio(double x, double y, int64_t n);
 /* to[i] = log(x[i]) within two units in the last place, for finite x of at least DBL_MIN: two at a time, at a third of what
  * log() costs. The same bits whatever stands beside it. `to` may be x. */
 void special_logs(const double *x, size_t n, double *to);
+/* to[i] = exp(x[i]) within two units in the last place; 0 below -700, as at 700 above. `to` may be x. */
+void special_exps(const double *x, size_t n, double *to);
 /* lgamma(x[i]) - log(2 pi) / 2, x > 0, within 3e-14 of itself or of 1; for differences, so that the constant
  * cancels. `to` may be x. */
 void special_log_gammas(const double *x, size_t n, double *to);

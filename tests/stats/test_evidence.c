@@ -46,6 +46,17 @@ static void test_many_at_once(void **state)
 	for (size_t i = 0; i < N; i++)
 		x[i] = exp(((double)i - 1000) * .02);
 	x[0] = DBL_MIN, x[N - 1] = DBL_MAX;
+	for (size_t i = 0; i < N; i++)
+		logs[i] = ((double)i - 1000) * .6999;
+	special_exps(logs, N, gammas);
+	for (size_t i = 0; i < N; i++) {
+		near(gammas[i] / exp(logs[i]), 1, 1e-15);
+		special_exps(logs + i, 1, &one);
+		assert_memory_equal(&one, gammas + i, sizeof one);
+	}
+	logs[0] = -INFINITY, logs[1] = -701;
+	special_exps(logs, 2, gammas);
+	assert_true(gammas[0] == 0 && gammas[1] == 0);
 	special_logs(x, N, logs);
 	for (size_t i = 0; i < N; i++) {
 		near(logs[i], log(x[i]), 1e-15);
@@ -102,6 +113,8 @@ static void test_chi2(void **state)
 
 static void test_log_add(void **state)
 {
+	double m[3] = {0, 2, 1e279};
+
 	(void)state;
 	near(special_log_add(log(3), log(4)), log(7), 1e-15);
 	near(special_log_add(-INFINITY, 2), 2, 0);
@@ -110,6 +123,10 @@ static void test_log_add(void **state)
 	near(special_log_add(900, 100), 900, 1e-15);
 	near(evidence_step(0, 1.5), exp(1.5), 1e-15);
 	near(evidence_step(2, log(5)), 15, 1e-14);
+	evidence_steps(m, (double[]){1.5, log(5), 700}, 3);
+	near(m[0], exp(1.5), 1e-15);
+	near(m[1], 15, 1e-14);
+	assert_true(m[2] == EVIDENCE_MOST);
 	assert_true(evidence_step(1e279, 700) == EVIDENCE_MOST && evidence_step(5, -1e9) == 0);
 }
 
