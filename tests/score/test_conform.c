@@ -29,7 +29,7 @@ static int run(const char *folder, const char *name, char **ret_text)
 
 static void test_shipped(void **state)
 {
-	static const char *const shipped[] = {"null", "logit", "mahalanobis", "knn", "lastlayer", "ecod"};
+	static const char *const shipped[] = {"null", "logit", "mahalanobis", "knn", "lastlayer", "ecod", "tabular"};
 	char *text = NULL;
 
 	(void)state;
@@ -140,22 +140,28 @@ static void test_does_not_load(void **state)
 	free(text);
 }
 
-/* The detector that plugins/README.md writes: compiled as it stands there, and held to the contract. */
-static void test_readme(void **state)
+/* The detectors that README.md and plugins/README.md write: compiled as they stand there, and held to the contract. */
+static void readme_try(const char *document)
 {
 	const char *tree = getenv("OODD_TREE");
 	char command[4 * PATH_MAX], *text = NULL;
 
-	(void)state;
-	snprintf(command, sizeof command, "mkdir -p tests/score && sed -n '/^```c/,/^```/{/^```/d;p}' '%s/plugins/README.md' > tests/score/readme.c && "
+	snprintf(command, sizeof command, "mkdir -p tests/score && sed -n '/^```c$/,/^```$/{/^```/d;p}' '%s/%s' > tests/score/readme.c && "
 		"${CC:-cc} -Wall -Wextra -Werror -O2 -shared -fPIC -fvisibility=hidden -I'%s/include' tests/score/readme.c -lm -o tests/score/readme.so",
-		tree ? tree : ".", tree ? tree : ".");
+		tree ? tree : ".", document, tree ? tree : ".");
 	assert_int_equal(system(command), 0);
 	int failed = run("../tests/score", "readme", &text);
 	if (failed)
-		print_message("%s", text);
+		print_message("%s: %s", document, text);
 	assert_int_equal(failed, 0);
 	free(text);
+}
+
+static void test_readme(void **state)
+{
+	(void)state;
+	readme_try("README.md");
+	readme_try("plugins/README.md");
 }
 
 int main(void)
