@@ -225,7 +225,6 @@ static void bin_words(const struct measure *m, size_t bin, const double *q, char
 		percent(q[bin], two, sizeof two));
 }
 
-/* True when it is the mean of a number that is told. */
 /* Which of the bins has grown says little: whatever lies above the first is more than there ever was. */
 static bool layer_words(const struct measure *m, const double *q, struct finding *to)
 {
@@ -237,6 +236,7 @@ static bool layer_words(const struct measure *m, const double *q, struct finding
 	return false;
 }
 
+/* True when it is the mean of a number that is told. */
 static bool words(const struct measure *m, double centre, const int64_t *v, const double *q,
 	const struct telling *told, struct finding *to)
 {
@@ -249,8 +249,9 @@ static bool words(const struct measure *m, double centre, const int64_t *v, cons
 		bin_words(m, told->bin[i], q, share + used, sizeof share - used);
 		used += strlen(share + used);
 	}
-	if ((m->kind == MEASURE_NUMERIC || m->kind == MEASURE_METRIC) && !isnan(after) && bin != m->missing &&
+	if ((measure_counts_numbers(m) || m->kind == MEASURE_CONFIDENCE) && !isnan(after) && bin != m->missing &&
 		bin != m->mistyped) {
+		after = measure_rounded(m, after);
 		to->before = centre;
 		to->after = after;
 		snprintf(to->change, sizeof to->change, "mean %.4g -> %.4g (%s)", centre, after,

@@ -277,9 +277,9 @@ static void look_mistyped(const struct look *l)
 	if (!r)
 		return;
 	percent(l->q[l->m->mistyped], share);
-	if (l->unseen && l->m->kind == MEASURE_NUMERIC)
+	if (l->unseen && measure_counts_numbers(l->m))
 		names_words(l, is_mistyped, names, sizeof names);
-	snprintf(r->detail, sizeof r->detail, "%s in %s of records%s%s", l->m->kind == MEASURE_NUMERIC ? "text where numbers were" :
+	snprintf(r->detail, sizeof r->detail, "%s in %s of records%s%s", measure_counts_numbers(l->m) ? "text where numbers were" :
 		"neither text nor number, where words were", share, *names ? ": " : "", names);
 	change_add(l->f, r->detail);
 }
@@ -312,7 +312,7 @@ static void look_unit(const struct look *l)
 	struct schema_remark *r;
 	char share[16];
 
-	if (l->m->kind != MEASURE_NUMERIC || !unit_guess(l->m, l->centre, l->w->v + l->m->first, l->unseen, &unit))
+	if (!measure_counts_numbers(l->m) || !unit_guess(l->m, l->centre, l->w->v + l->m->first, l->unseen, &unit))
 		return;
 	r = remark(l->to, SCHEMA_UNIT, l->m->name, unit.share * l->n, l->f);
 	if (!r)
@@ -340,7 +340,7 @@ static bool constant_number(const struct look *l, double *ret)
 
 	if (!ends || ends[0] != ends[1] || l->w->v[l->m->sums + 1] < LEAST_RECORDS || !(l->m->most > l->m->least))
 		return false;
-	*ret = l->m->centre + l->m->scale * (double)ends[0] / 0x1p20;
+	*ret = measure_rounded(l->m, l->m->centre + l->m->scale * (double)ends[0] / 0x1p20);
 	return true;
 }
 
@@ -386,7 +386,7 @@ static void range_words(const struct look *l, char *to, size_t n)
 
 static void look_not_constant(const struct look *l)
 {
-	bool number = l->m->kind == MEASURE_NUMERIC && l->m->least == l->m->most;
+	bool number = measure_counts_numbers(l->m) && l->m->least == l->m->most;
 	bool word = l->m->kind == MEASURE_CATEGORY && l->m->n_words == 1;
 	double others = l->n - (double)l->w->v[l->m->first];
 	char always[32], now[160] = "", share[16];

@@ -50,6 +50,15 @@ static inline size_t bin_of(const struct measure *m, double x)
 	return m->above != MEASURE_NO_BIN && x > m->most ? m->above : bin;
 }
 
+double measure_rounded(const struct measure *m, double x)
+{
+	double places = -ceil(log10(m->scale * 0x1p-20)), unit = pow(10, fabs(places)), units = places < 0 ? x / unit : x * unit;
+
+	if (!(fabs(units) < 0x1p52))
+		return x;
+	return (places < 0 ? round(units) * unit : round(units) / unit) + 0.0; /* no -0 */
+}
+
 size_t measure_bin(const struct measure *m, double x)
 {
 	assert(m->n_words == 0 && !isnan(x));

@@ -84,6 +84,15 @@ static inline bool measure_counts_fields(const struct measure *m)
 	return m->kind == MEASURE_MISSING || m->kind == MEASURE_FIELDS;
 }
 
+/* A feature or an output metric that is a number: with bins beyond what the reference held, and a mean. */
+static inline bool measure_counts_numbers(const struct measure *m)
+{
+	return (m->kind == MEASURE_NUMERIC || m->kind == MEASURE_METRIC) && m->n_words == 0;
+}
+
+/* A number of the window's fixed point (a mean, an end), without the digits that it cannot have. */
+double measure_rounded(const struct measure *m, double x);
+
 /* Bin of a number (not NaN) for kinds with edges, relative to `first`. */
 size_t measure_bin(const struct measure *m, double x);
 /* The same for a column: to[i * stride] = first + bin of x[i], NaN left alone. The hot loop of counting. */

@@ -12,6 +12,8 @@
 /* A metric measure bears its metric's name; where another measure has that name already (a feature "length"), it is
  * METRIC_PREFIX and the name. */
 #define METRIC_PREFIX "metrics."
+/* The prediction itself, where it is a number (a regression's) and the log has no metric of this name: counted as a metric. */
+#define METRIC_PREDICTION "prediction"
 /* The metric that a MEASURE_METRIC counts; borrowed from the measure. */
 const char *metric_name(const struct reference *r, const struct measure *m);
 /* The measure of that metric, or NULL. */

@@ -9,6 +9,7 @@
 #include "score/fit_work.h"
 
 #include "base/mem.h"
+#include "model/metric.h"
 #include "score/lookup.h"
 
 #include <math.h>
@@ -19,6 +20,7 @@
 #define IDENTIFIER_LEAST 200 /* values before a feature can be found to be an identifier */
 #define COUNTER_BACK .01     /* of all it moves, it moves back */
 #define MOST_CLASSES_NAMED 10000
+#define NUMBERS_LEAST 20 /* fewer different numbers may well be classes */
 
 /* Words of one feature, with how many records hold each. */
 struct tally_word {
@@ -462,12 +464,55 @@ static int word_order(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* A regression's: numbers that are not whole, or too many to be classes. */
+static bool predictions_are_numbers(const struct words_seen *votes, size_t cast, bool classes)
+{
+	size_t numbers = 0, broken = 0;
+	double x;
+
+	for (size_t i = 0; i < votes->n; i++)
+		if (text_number(votes->at[i].text, &x)) {
+			numbers += votes->at[i].n;
+			broken += x == trunc(x) ? 0 : votes->at[i].n;
+		}
+	return votes->n >= NUMBERS_LEAST && (double)numbers >= .95 * (double)cast && (!classes || 2 * broken > cast);
+}
+
+/* They are counted as an output metric is. */
+static void predictions_as_metric(struct fit *f)
+{
+	for (size_t k = 0; k < f->n_batches; k++) {
+		struct batch *b = f->batches[k];
+		size_t at = batch_column(b, &b->metrics, METRIC_PREDICTION, strlen(METRIC_PREDICTION), b->metrics.n, SIZE_MAX);
+
+		for (size_t row = 0; row < b->n; row++)
+			if (b->prediction[row].at) {
+				b->metrics.at[at].kind[row] = CELL_TEXT;
+				batch_text_put(b, &b->metrics.at[at], row, b->prediction[row]);
+			}
+	}
+}
+
+static bool metric_logged(const struct fit *f, const char *name)
+{
+	for (size_t k = 0; k < f->n_batches; k++)
+		if (columns_find(&f->batches[k]->metrics, name))
+			return true;
+	return false;
+}
+
 static void classes_of_words(struct fit *f, const struct words_seen *votes)
 {
 	struct reference *r = f->r;
 	size_t cast = votes_cast(votes);
+	bool classes = votes->n <= MOST_CLASSES_NAMED && (cast < IDENTIFIER_LEAST || votes->n <= cast / 2);
 
-	if (votes->n > MOST_CLASSES_NAMED || (cast >= IDENTIFIER_LEAST && votes->n > cast / 2)) {
+	if (predictions_are_numbers(votes, cast, classes) && !metric_logged(f, METRIC_PREDICTION)) {
+		fit_note(f, "predictions are numbers: watched as the measure " METRIC_PREDICTION ", not as classes");
+		predictions_as_metric(f);
+		return;
+	}
+	if (!classes) {
 		fit_note(f,
 			"predictions are left out: %zu different ones in %zu records are not "
 			"classes",

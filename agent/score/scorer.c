@@ -263,6 +263,7 @@ void scorer_space_done(struct scorer_space *space)
 	free(space->status);
 	free(space->surprise);
 	free(space->numbers);
+	free(space->kinds);
 	*space = (struct scorer_space){0};
 }
 
@@ -298,6 +299,7 @@ struct counting {
 	size_t n, stride;
 	struct scored *named; /* takes what bins have no name for */
 	const struct column *metric; /* of the metric at hand; NULL when the batch has none .. */
+	struct column prediction;    /* .. or this one, made of the predictions .. */
 	double *numbers;             /* .. and its numbers */
 	const struct reference_layer *layer;
 };
@@ -327,7 +329,7 @@ static void column_name(const struct plan *p, const struct counting *c, const st
 
 	for (size_t i = 0; from && i < c->n; i++)
 		if (to[i * c->stride] >= plain && to[i * c->stride] != missing)
-			scored_unseen_add(c->named, (struct scored_unseen){(uint32_t)i, (uint32_t)p->index, from, false});
+			scored_unseen_add(c->named, (struct scored_unseen){(uint32_t)i, (uint32_t)p->index, from == &c->prediction ? NULL : from, false});
 }
 
 static void bins_p_value(const struct plan *p, const struct counting *c, uint32_t *to)
@@ -428,6 +430,7 @@ static void bins_metric(const struct plan *p, const struct counting *c, uint32_t
 	column_fill(to, c, missing);
 	measure_bins(p->m, c->numbers, c->n, to, c->stride);
 	column_mistyped(p, c, c->metric, missing, to);
+	column_name(p, c, c->metric, missing, to);
 }
 
 /* A record without both vectors says nothing about what makes one of the other. */
@@ -495,15 +498,27 @@ static int unseen_order_rows(const void *a, const void *b)
 	return p->row != q->row ? (p->row > q->row) - (p->row < q->row) : (p->measure > q->measure) - (p->measure < q->measure);
 }
 
+/* Predictions as the column of a metric: text that reads as a number is one. */
+static const struct column *prediction_column(struct scorer_space *space, struct counting *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		space->kinds[i] = c->b->prediction[i].at ? CELL_TEXT : CELL_ABSENT;
+	c->prediction = (struct column){.kind = space->kinds, .text = c->b->prediction};
+	return &c->prediction;
+}
+
 static void metric_take(const struct plan *p, struct scorer_space *space, struct counting *c)
 {
 	if (c->n > space->room_numbers) {
 		space->room_numbers = c->n + c->n / 2 + 64;
 		space->numbers =
 			mem_grow(space->numbers, space->room_numbers, sizeof *space->numbers);
+		space->kinds = mem_grow(space->kinds, space->room_numbers, sizeof *space->kinds);
 	}
 	c->numbers = space->numbers;
 	c->metric = columns_find(&c->b->metrics, p->metric);
+	if (!c->metric && strcmp(p->metric, METRIC_PREDICTION) == 0)
+		c->metric = prediction_column(space, c);
 	column_numbers(c->metric, c->n, c->numbers);
 }
 

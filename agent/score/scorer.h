@@ -34,6 +34,7 @@ struct scorer_space {
 	uint8_t *status;
 	float *surprise; /* n_detectors x n of the last batch */
 	double *numbers; /* n: of the metric at hand */
+	uint8_t *kinds;  /* n: of the prediction, where it is counted as a metric */
 	size_t room, room_surprise, room_numbers;
 	unsigned outcome; /* of the last batch: enum route_outcome; see route_outcome_words */
 	uint64_t failed; /* of the last batch: detectors whose score() returned an error, as bits */

@@ -99,3 +99,34 @@ def test_mistakes_are_told_with_their_line(home):
         errors = run(home, "replay", home / "clean.jsonl", code=78)
         assert told in errors and ("oodd.lua:4" in errors or "line 4" in errors), errors
     configure(home, LIMITS)
+
+
+def rents(path, n, first, seed, told=lambda y: y):
+    "A regression: the prediction is a number with decimals, and nothing else is known of the model."
+    rng = random.Random(seed)
+    with open(path, "w") as f:
+        for i in range(n):
+            area = rng.gauss(50, 10)
+            f.write(json.dumps({"ts": (first + timedelta(seconds=i)).strftime("%Y-%m-%dT%H:%M:%S.000Z"), "id": f"{seed}-{i}", "model": "rent",
+                                "version": "1", "features": {"area": round(area, 1)}, "prediction": told(round(3 * area + rng.gauss(100, 10), 2))}) + "\n")
+    return path
+
+
+def test_predictions_that_are_numbers(tmp_path):
+    (tmp_path / "oodd.lua").write_text(f'''
+source "rent" {{ path = "{tmp_path}/live/*.jsonl" }}
+model "rent" {{ reference = "{tmp_path}/ref", window = "5m", metrics = {{ prediction = {{ above = 400, at_most = 0.01 }} }} }}
+state = "{tmp_path}/state"
+''')
+    assert "predictions are numbers" in run(tmp_path, "fit", "--model", "rent", "--output", tmp_path / "ref", rents(tmp_path / "a", 12000, FIRST, 1))
+    rng = random.Random(5)
+    for told, says in [(lambda y: y, None), (lambda y: y + 60, "mean 2"), (lambda y: 251.5, "every record has 251.5"),
+                       (lambda y: round(y / 1000, 5), "/1000"), (lambda y: None if rng.random() < .2 else y, "missing"),
+                       (lambda y: f"{y} EUR", "text where numbers were")]:
+        signals, _ = replay(tmp_path, rents(tmp_path / "b", 3000, FIRST + timedelta(days=2), 2, told))
+        found = [f for s in signals for f in s["findings"] if f["moved"]]
+        assert (not found) if says is None else (found[0]["name"] == "prediction" and says in found[0]["change"]), (says, found)
+        assert all(f["name"] == "prediction" for f in found)
+        if says == "mean 2":
+            assert 245 < found[0]["before"] < 255 and 305 < found[0]["after"] < 315
+            assert any(s["limits"][0]["breached"] for s in signals) is False
