@@ -200,6 +200,13 @@ static void agent_fail(struct agent *a, const char *text)
 	uv_stop(&a->loop);
 }
 
+/* Something that records waited for has come to be. */
+static void feed_go_on(struct agent *a)
+{
+	if (a->phase == RUNNING && !a->stalled)
+		feed_resume(a->rooms.feed);
+}
+
 static void committed(void *context, int code, const char *text)
 {
 	struct agent *a = context;
@@ -210,6 +217,10 @@ static void committed(void *context, int code, const char *text)
 	if (code) {
 		agent_fail(a, text);
 		return;
+	}
+	if (pipeline_committed(a->rooms.pipeline)) {
+		a->urgent = true;
+		feed_go_on(a);
 	}
 	if (a->urgent)
 		agent_commit(a);
@@ -255,6 +266,7 @@ static void agent_learn(struct agent *a)
 		return;
 	a->urgent = true;
 	agent_commit(a);
+	feed_go_on(a);
 }
 
 static void on_fitted(void *context)

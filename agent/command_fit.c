@@ -26,7 +26,7 @@ enum { VERSIONS = 32 };
 
 struct fitting {
 	const struct command *self;
-	const char *config, *model, *version, *output, *source;
+	const char *config, *model, *version, *output, *source, *like_path;
 	struct cli_list any, fit, calibrate, of;
 	const char *labels_path;
 	struct labels *labels;       /* NULL: none given */
@@ -84,7 +84,10 @@ static void on_batch(void *context, const struct batch *b)
 	if (!strcmp(b->model, f->model) && !f->first_version) {
 		f->first_version = mem_copy_text(f->version ? f->version : b->version);
 		f->options.version = f->first_version;
-		reference_each(f->settings, f->house.config->state, like_find, f);
+		if (!f->like_path)
+			reference_each(f->settings, f->house.config->state, like_find, f);
+		else if (*f->like_path)
+			like_find(f, f->like_path);
 		f->options.like = f->like;
 		f->work = fit_open(&f->options, f->house.plugins);
 	}
@@ -308,6 +311,7 @@ int command_fit(const struct command *self, int argc, char **argv)
 		{"label-field", 0, CLI_TEXT, &f.fields.label, "NAME", "of a label: the true class (default label)", 0, 0},
 		{"source", 0, CLI_TEXT, &f.source, "NAME", "whose format and fields the logs have (default: the first source)", 0, 0},
 		{"of", 0, CLI_LIST, &f.of, "SOURCE=LOG...", "as LOG..., but of several sources, each read as its own are", 0, 0},
+		{"like", 0, CLI_TEXT, &f.like_path, "FILE", "the reference of another version whose bins are taken (default: the newest there is; empty: none)", 0, 0},
 		{"background", 0, CLI_FLAG, &f.background, NULL, "as the agent does: at low priority, ending with the parent process", 0, 0},
 		{"no-detectors", 0, CLI_FLAG, &f.no_detectors, NULL, "watch features, classes and confidence only", 0, 0},
 		{"json", 0, CLI_FLAG, &f.json, NULL, "the summary as JSON", 0, 0},

@@ -172,6 +172,21 @@ static void job_apply(struct feed *f, struct job *j)
 	free(j);
 }
 
+/* Records that waited for a reference: their own order is all they need, so they pass the queue by. */
+static void behind_worked(uv_work_t *work, int status)
+{
+	struct job *j = work->data;
+	struct feed *f = j->feed;
+
+	assert(!status);
+	pipeline_apply_behind(f->pipeline, j->chunk);
+	chunk_give(f->pipeline, j->chunk);
+	free(j);
+	f->under_way--;
+	feed_pump(f);
+	f->on_applied(f->context);
+}
+
 static void job_work(uv_work_t *work)
 {
 	struct job *j = work->data;
@@ -279,9 +294,25 @@ static bool inlet_read(struct inlet *in)
 	return true;
 }
 
+static void behind_start(struct feed *f, struct chunk *c)
+{
+	struct job *j = mem_zero(1, sizeof *j);
+
+	*j = (struct job){.feed = f, .chunk = c};
+	j->work.data = j;
+	f->under_way++;
+	uv_queue_work(f->loop, &j->work, job_work, behind_worked);
+}
+
 static void feed_pump(struct feed *f)
 {
+	struct chunk *c;
+
 	if (f->paused)
+		return;
+	while ((c = pipeline_behind(f->pipeline)))
+		behind_start(f, c);
+	if (pipeline_full(f->pipeline))
 		return;
 	for (size_t i = 0; i < f->n_inlets; i++)
 		while (f->inlets[i].under_way < CHUNKS_PER_SOURCE && inlet_read(&f->inlets[i]))

@@ -16,7 +16,7 @@ int feed_open(uv_loop_t *loop, const struct config *config, struct pipeline *p, 
 	bool rebooted, void (*on_applied)(void *context), void *context, struct feed **ret, struct error *e);
 /* Nothing may be under way: feed_pause, then wait until feed_under_way is 0. Accepts NULL. */
 void feed_close(struct feed *f);
-/* Stop and start reading; what is under way goes on. */
+/* Stop and start reading; what is under way goes on. resume also when records that waited may go on (pipeline_behind). */
 void feed_pause(struct feed *f);
 void feed_resume(struct feed *f);
 size_t feed_under_way(const struct feed *f);

@@ -187,6 +187,11 @@ int fit_job_start(uv_loop_t *loop, const struct fit_order *o, void (*done)(void 
 	return 0;
 }
 
+void fit_job_kill(struct fit_job *j)
+{
+	uv_process_kill(&j->process, SIGKILL);
+}
+
 void fit_job_stop(struct fit_job *j)
 {
 	if (!j)

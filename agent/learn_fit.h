@@ -30,6 +30,8 @@ struct fit_job;
  * job is gone when it returns. 0 or -errno with a sentence. */
 int fit_job_start(uv_loop_t *loop, const struct fit_order *o, void (*done)(void *context, int code, const char *said), void *context,
 	struct fit_job **ret, struct error *e);
+/* Ends it; done is called, with what it says of that. */
+void fit_job_kill(struct fit_job *j);
 /* Ends it; done is not called. The loop must run once more. Accepts NULL. */
 void fit_job_stop(struct fit_job *j);
 

@@ -76,7 +76,7 @@ struct learner *learning_each(struct learning *t, size_t i)
 struct learner *learning_ready(struct learning *t)
 {
 	for (size_t i = 0; i < t->n; i++)
-		if (t->at[i]->ready && !t->at[i]->fitting && !t->at[i]->held)
+		if (t->at[i]->ready && !t->at[i]->fitting && !t->at[i]->held && !t->at[i]->installing)
 			return t->at[i];
 	return NULL;
 }
@@ -331,7 +331,7 @@ static void rows_count(const struct batch *b, size_t from, size_t to, struct tal
 }
 
 size_t learning_rows(struct learning *t, struct learner *l, size_t source, const char *at, uint64_t offset, const struct batch *b,
-	size_t from, struct counts *counts)
+	size_t from, size_t end, struct counts *counts)
 {
 	struct learner_known before = l->known;
 	bool lost = l->full;
@@ -341,9 +341,9 @@ size_t learning_rows(struct learning *t, struct learner *l, size_t source, const
 	buf_clear(&t->rows);
 	learn_names(l, b);
 	if (l->ready || l->held || l->full) {
-		i = b->n;
+		i = end;
 	} else {
-		while (i < b->n && !l->ready) {
+		while (i < end && !l->ready) {
 			row_take(t, l, source, at + (b->offset[i] - offset), b, i);
 			tell_progress(t, l);
 			l->ready = enough(l);
@@ -354,7 +354,7 @@ size_t learning_rows(struct learning *t, struct learner *l, size_t source, const
 	if (lost && !l->full) {
 		l->known = before;
 		l->ready = false;
-		i = b->n;
+		i = end;
 	}
 	if (counts)
 		rows_count(b, from, i, lost ? &counts->rejected[REJECT_NO_REFERENCE] : &counts->learning);
@@ -384,7 +384,7 @@ void learning_failed(struct learning *t, struct learner *l, const char *why)
 
 void learning_hold(struct learning *t, struct learner *l, bool alarm)
 {
-	if (!l->relearn || alarm == l->held)
+	if (!l->relearn || alarm == l->held || l->installing)
 		return;
 	l->held = alarm;
 	if (!alarm) {

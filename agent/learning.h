@@ -7,8 +7,8 @@
  * `spool`, it is thinned, by a hash of each record, so that every window's length of time has its even share: windows of
  * thinned records vary just as the judge's null (Dirichlet-multinomial) says they do.
  *
- * Everything is a function of the records in reading order: no clock, no dependence on where chunks were cut. What it does not
- * keep while a reference is being made it still counts. Loop thread. */
+ * Everything is a function of the records in reading order: no clock, no dependence on where chunks were cut. While a reference is being
+ * made the model's records wait elsewhere (backlog.h); any that come here all the same are counted and not kept. Loop thread. */
 #ifndef LEARNING_H
 #define LEARNING_H
 
@@ -76,6 +76,8 @@ struct learner {
 	int64_t tries;
 	bool ready;                  /* enough: nothing more is kept until the fit has ended */
 	bool fitting;                /* somebody has begun to make the reference; not kept over a restart */
+	bool installing;             /* the stream is watched by what was made; it takes its place among the files when that is on record */
+	bool saved;                  /* installing, and in the last save */
 	bool held;                   /* an alarm is on */
 	bool full;                   /* the spool is, and the fit has failed */
 	bool failing;                /* the spool cannot be written: said once */
@@ -103,17 +105,17 @@ struct learner *learning_begin(struct learning *t, const struct model_config *m,
 /* Done with it: its spools are removed, it is forgotten at the next save. */
 void learning_end(struct learning *t, struct learner *l);
 
-/* Rows [from, b->n) of chunk bytes `at`, whose first byte is at `offset` of its file. Returns the row behind the one that made it
- * ready, else b->n. counts: where to count the rows that were dealt with, NULL when somebody else does. */
+/* Rows [from, end) of chunk bytes `at`, whose first byte is at `offset` of its file. Returns the row behind the one that made it
+ * ready, else end. counts: where to count the rows that were dealt with, NULL when somebody else does. */
 size_t learning_rows(struct learning *t, struct learner *l, size_t source, const char *at, uint64_t offset, const struct batch *b,
-	size_t from, struct counts *counts);
+	size_t from, size_t end, struct counts *counts);
 
 /* The fit failed: half as many records again are wanted before the next one. */
 void learning_failed(struct learning *t, struct learner *l, const char *why);
 /* A relearning must not learn the odd as normal: with an alarm on all is thrown away and nothing kept; without, it goes on. */
 void learning_hold(struct learning *t, struct learner *l, bool alarm);
 void learning_note(struct learning *t, const struct learner *l, enum learning_state state, const char *why);
-/* Some learner that is ready and not yet fitting, or NULL. */
+/* Some learner that is ready, not yet fitting and not done with, or NULL. */
 struct learner *learning_ready(struct learning *t);
 
 /* With the one transaction. load: `wanted` says whether a learner of before is still to be (context is its own); what is not is

@@ -34,7 +34,7 @@ static const struct {
 	size_t at;
 } truths[] = {
 	{"ready", offsetof(struct learner, ready)}, {"held", offsetof(struct learner, held)},
-	{"relearn", offsetof(struct learner, relearn)},
+	{"relearn", offsetof(struct learner, relearn)}, {"installing", offsetof(struct learner, installing)},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -121,6 +121,7 @@ void learning_save(struct learning *t, struct txn *txn)
 		learner_pack(t, t->at[i], &blob);
 		txn_put_state(txn, STATE_LEARNING, t->at[i]->key, blob.at, blob.n);
 		t->at[i]->moved = false;
+		t->at[i]->saved = t->at[i]->installing;
 	}
 	buf_done(&blob);
 }

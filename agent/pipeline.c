@@ -98,6 +98,8 @@ void pipeline_close(struct pipeline *p)
 		free(p->given_up[i]);
 	free(p->given_up);
 	decoded_done(&p->peeked);
+	backlogs_close(p->backlogs);
+	buf_done(&p->waiting);
 	teacher_close(p->teacher);
 	explainer_close(p->explainer);
 	rules_close(p->rules);
@@ -164,6 +166,7 @@ struct chunk *chunk_take(struct pipeline *p, size_t source, size_t room)
 	}
 	c->n = 0;
 	c->skipping = c->final = false;
+	c->behind = NULL;
 	return c;
 }
 
@@ -439,44 +442,124 @@ static void batch_catch_up(struct pipeline *p, struct chunk *c, size_t i)
 		scorer_run(s->scorer, &c->space, b, &c->scored[i]);
 }
 
-/* With a teacher: rows up to the one behind which the stream changes, then on with what it is by then. */
-static void apply_taught(struct pipeline *p, struct chunk *c, size_t i, int64_t hold_us)
+/* Records that wait (backlog.h). */
+
+/* The model, by its own name, whose records have to wait before these, or NULL. `pattern`: these are labels, and say only which models
+ * they may be of. */
+static const char *has_to_wait(const struct pipeline *p, const struct chunk *c, const char *model, bool pattern)
+{
+	const char *found = p->backlogs ? teacher_busy(p->teacher, model, pattern) : NULL;
+
+	return found || !p->backlogs || c->behind ? found : backlogs_waits(p->backlogs, model, pattern);
+}
+
+/* Rows [from, b->n) are put behind what waits. False: that cannot be done, said once; they go on as if nothing waited. */
+static bool rows_wait(struct pipeline *p, const struct chunk *c, const struct batch *b, size_t from, const char *model, int64_t hold_us)
+{
+	struct backlog_piece piece = {.source = c->source, .hold_us = hold_us};
+	struct tally tally = {0};
+	struct error e = {0};
+	int status;
+
+	buf_clear(&p->waiting);
+	for (size_t i = from; i < b->n; i++) {
+		buf_put(&p->waiting, c->at + (b->offset[i] - c->offset), b->length[i]);
+		tally.records++;
+		tally.bytes += b->length[i];
+	}
+	piece.n = p->waiting.n;
+	status = backlogs_put(p->backlogs, model, &piece, p->waiting.at, tally, &e);
+	if (status && !p->told_waiting)
+		log_error("pipeline", "records cannot wait for their reference; they go on as long as that is so", "model", log_s(model),
+			"error", log_s(e.text));
+	p->told_waiting = status != 0;
+	if (status)
+		return false;
+	p->counts[c->source].in_flight.records += tally.records;
+	p->counts[c->source].in_flight.bytes += tally.bytes;
+	return true;
+}
+
+/* A relearning hears of an alarm with the window that raises it, so rows are taken up to the one that lets a window close: by their
+ * times alone, wherever the batch was cut. */
+static size_t step_end(const struct stream *s, const struct batch *b, size_t from, int64_t hold_us)
+{
+	int64_t mark, next, reached = TIME_NONE;
+
+	if (!s || s->reference->inherited_from)
+		return b->n;
+	mark = windows_watermark(s->windows);
+	next = mark == TIME_NONE ? mark : mark - mark % s->config->window_us + s->config->window_us;
+	for (size_t i = from; i < b->n; i++) {
+		reached = b->time_us[i] > reached ? b->time_us[i] : reached;
+		if ((reached < hold_us ? reached : hold_us) - s->config->lateness_us >= next)
+			return i + 1;
+	}
+	return b->n;
+}
+
+/* With a teacher: rows up to the one behind which the stream changes, then on with what it is by then. Returns the row from which on
+ * records are to wait, else b->n. */
+static size_t apply_taught(struct pipeline *p, struct chunk *c, size_t i, int64_t hold_us)
 {
 	const struct batch *b = c->decoded.batches[i];
+	const char *model;
 
 	for (size_t from = 0, end; from < b->n; from = end) {
 		struct stream *s;
 
+		model = has_to_wait(p, c, b->model, false);
+		if (model && (c->behind || rows_wait(p, c, b, from, model, hold_us)))
+			return from;
 		if (!c->streams[i] || c->streams[i]->retired)
 			batch_catch_up(p, c, i);
 		s = c->streams[i];
-		end = teacher_rows(p->teacher, c->source, c->at, c->offset, b, s, from, &p->counts[c->source]);
+		end = teacher_rows(p->teacher, c->source, c->at, c->offset, b, s, from, step_end(s, b, from, hold_us), &p->counts[c->source]);
 		if (s)
 			apply_rows(p, c, s, i, from, end, hold_us);
 		teacher_settle(p->teacher);
 	}
+	return b->n;
 }
 
-static void apply_batch(struct pipeline *p, struct chunk *c, size_t i, int64_t hold_us)
+/* Returns as apply_taught. */
+static size_t apply_batch(struct pipeline *p, struct chunk *c, size_t i, int64_t hold_us)
 {
 	const struct batch *b = c->decoded.batches[i];
 	const struct model_config *m = p->teacher ? config_model(p->config, b->model) : NULL;
 
 	if (p->parts == PIPELINE_DECODE)
 		p->sinks.on_batch(p->sinks.context, b);
-	else if (m && (m->learn.on || c->streams[i]))
-		apply_taught(p, c, i, hold_us);
+	else if (m && (m->learn.on || c->streams[i] || has_to_wait(p, c, b->model, false)))
+		return apply_taught(p, c, i, hold_us);
 	else if (!c->streams[i])
 		apply_stranger(p, &p->counts[c->source], b);
 	else if (p->parts == PIPELINE_ALL)
 		apply_rows(p, c, c->streams[i], i, 0, b->n, hold_us);
+	return b->n;
 }
 
-static void apply_labels(struct pipeline *p, const struct chunk *c)
+/* Labels of records that wait wait behind them. */
+static void apply_labels(struct pipeline *p, const struct chunk *c, int64_t hold_us)
 {
-	for (size_t i = 0; i < c->decoded.n_batches && p->truths; i++)
-		if (c->decoded.batches[i]->n)
-			truths_batch(p->truths, c->source, c->decoded.batches[i]);
+	for (size_t i = 0; i < c->decoded.n_batches && p->truths; i++) {
+		const struct batch *b = c->decoded.batches[i];
+		const char *model = b->n && !c->behind ? has_to_wait(p, c, b->model, true) : NULL;
+
+		if (b->n && !(model && rows_wait(p, c, b, 0, model, hold_us)))
+			truths_batch(p->truths, c->source, b);
+	}
+}
+
+/* What no thread has scored yet, because its stream came or was replaced meanwhile. Records that are to wait are left for then. */
+static void chunk_catch_up(struct pipeline *p, struct chunk *c)
+{
+	for (size_t i = 0; i < c->decoded.n_batches && p->parts >= PIPELINE_SCORE; i++) {
+		const struct batch *b = c->decoded.batches[i];
+
+		if (b->n && (!c->streams[i] || c->streams[i]->retired) && !has_to_wait(p, c, b->model, false))
+			batch_catch_up(p, c, i);
+	}
 }
 
 void pipeline_apply(struct pipeline *p, struct chunk *c, int64_t hold_us)
@@ -487,12 +570,10 @@ void pipeline_apply(struct pipeline *p, struct chunk *c, int64_t hold_us)
 		for (size_t i = 0; i < c->decoded.n_rejects; i++)
 			p->sinks.on_reject(p->sinks.context, c->source, c->path, &c->decoded.rejects[i]);
 	if (truths_source(p->config, c->source)) {
-		apply_labels(p, c);
+		apply_labels(p, c, hold_us);
 		return;
 	}
-	for (size_t i = 0; i < c->decoded.n_batches && p->parts >= PIPELINE_SCORE; i++)
-		if (c->decoded.batches[i]->n && (!c->streams[i] || c->streams[i]->retired))
-			batch_catch_up(p, c, i);
+	chunk_catch_up(p, c);
 	if (p->sinks.on_row)
 		rows_out(p, c);
 	for (size_t i = 0; i < c->decoded.n_batches; i++)
@@ -500,11 +581,77 @@ void pipeline_apply(struct pipeline *p, struct chunk *c, int64_t hold_us)
 			apply_batch(p, c, i, hold_us);
 }
 
+static bool free_of_teacher(void *context, const char *model)
+{
+	return !teacher_busy(((const struct pipeline *)context)->teacher, model, false);
+}
+
+struct chunk *pipeline_behind(struct pipeline *p)
+{
+	struct backlog_piece piece;
+	struct backlog *b;
+
+	while (p->backlogs && (b = backlogs_next(p->backlogs, free_of_teacher, p, &piece))) {
+		struct chunk *c = chunk_take(p, piece.source, piece.n);
+		struct error e = {0};
+		int status = backlog_read(b, &piece, c->at, &e);
+
+		if (!status) {
+			c->behind = b;
+			c->piece = piece;
+			c->n = piece.n;
+			c->offset = 0;
+			c->final = true;
+			return c;
+		}
+		chunk_give(p, c);
+		log_error("pipeline", "records that waited for their reference cannot be read back; they are counted under no_reference", "error",
+			log_s(e.text));
+		backlog_lost(b, waiting_lost, p);
+	}
+	return NULL;
+}
+
+void pipeline_apply_behind(struct pipeline *p, struct chunk *c)
+{
+	struct counts *counts = &p->counts[c->source];
+	bool labels = truths_source(p->config, c->source);
+	struct tally done = {0};
+
+	p->counts_moved[c->source] = true;
+	if (labels)
+		apply_labels(p, c, c->piece.hold_us);
+	else
+		chunk_catch_up(p, c);
+	for (size_t i = 0, row; i < c->decoded.n_batches; i++) {
+		const struct batch *b = c->decoded.batches[i];
+
+		row = labels || !b->n ? b->n : apply_batch(p, c, i, c->piece.hold_us);
+		for (size_t k = 0; k < row; k++) {
+			done.records++;
+			done.bytes += b->length[k];
+		}
+		if (row < b->n)
+			break;
+	}
+	counts->in_flight.records -= done.records;
+	counts->in_flight.bytes -= done.bytes;
+	backlog_took(c->behind, &c->piece, done);
+}
+
+bool pipeline_full(const struct pipeline *p)
+{
+	return p->backlogs && backlogs_full(p->backlogs);
+}
+
 void pipeline_idle(struct pipeline *p, int64_t monotonic_us)
 {
 	for (size_t i = 0; i < p->streams.n; i++) {
 		struct stream *s = p->streams.at[i];
 
+		/* Records that wait are no silence. */
+		if (p->backlogs && (backlogs_waits(p->backlogs, s->model, false) || teacher_busy(p->teacher, s->model, false)))
+			continue;
 		if (!s->retired && windows_idle(s->windows, monotonic_us, s->config->idle_us))
 			windows_handed_out(p, s);
 	}
@@ -537,6 +684,8 @@ void pipeline_total(const struct pipeline *p, struct counts *ret)
 void pipeline_teach(struct pipeline *p, const struct teaching *o)
 {
 	p->teacher = teacher_open(p->config, p->plugins, &p->streams, o);
+	if (!o->ready)
+		p->backlogs = backlogs_open(p->config, o->dir);
 }
 
 struct teacher *pipeline_teacher(struct pipeline *p)
@@ -547,6 +696,11 @@ struct teacher *pipeline_teacher(struct pipeline *p)
 void pipeline_sweep(struct pipeline *p)
 {
 	streams_sweep(&p->streams);
+}
+
+bool pipeline_committed(struct pipeline *p)
+{
+	return p->teacher && teacher_committed(p->teacher);
 }
 
 /* Rules on="learned" hear of it, and nobody else: it is no window. */

@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "streams.h"
+#include "backlog.h"
 #include "teacher.h"
 #include "base/buf.h"
 #include "model/alert.h"
@@ -54,6 +55,7 @@ struct chunk {
 	uint64_t offset;          /* of at[0] in the file */
 	bool skipping, final;     /* see decoder_run */
 	int64_t next_us;          /* the reader's own: where its file stands in time behind these bytes */
+	struct backlog *behind;   /* its records have waited (pipeline_behind); NULL: they come from a file */
 	struct decoded decoded;   /* after pipeline_work */
 
 	/* private to pipeline.c */
@@ -61,6 +63,7 @@ struct chunk {
 	struct scorer_space space;
 	struct scored *scored;    /* one for each batch of decoded */
 	struct stream **streams;  /* NULL where a batch has none */
+	struct backlog_piece piece; /* of `behind` */
 	size_t n_room;
 	struct chunk *next;
 };
@@ -91,6 +94,14 @@ struct teacher *pipeline_teacher(struct pipeline *p); /* NULL without */
 int pipeline_activate(struct pipeline *p, struct learner *l, const char *fresh, struct error *e);
 /* Nothing is under way: what was replaced is freed. Loop thread. */
 void pipeline_sweep(struct pipeline *p);
+/* What was saved last is on record. True: something changed by that, time to commit again. */
+bool pipeline_committed(struct pipeline *p);
+/* A chunk of records that have waited for a reference and need not any more, or NULL: for pipeline_work, then pipeline_apply_behind,
+ * which may leave some of them waiting for the next reference, then chunk_give. Loop thread. */
+struct chunk *pipeline_behind(struct pipeline *p);
+void pipeline_apply_behind(struct pipeline *p, struct chunk *c);
+/* As much waits as may: nothing more is to be read until it has gone. */
+bool pipeline_full(const struct pipeline *p);
 
 /* Loop thread. A chunk of this source with room for at least `room` bytes. */
 struct chunk *chunk_take(struct pipeline *p, size_t source, size_t room);

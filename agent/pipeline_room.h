@@ -22,6 +22,9 @@ struct pipeline {
 	struct pipeline_sinks sinks;
 	struct streams streams;
 	struct teacher *teacher;         /* NULL: nothing is learned */
+	struct backlogs *backlogs;       /* NULL: references are made at the very record, and nothing waits */
+	struct buf waiting;              /* rows on their way to them */
+	bool told_waiting;
 	struct versions versions;        /* of one model, side by side */
 	struct rules *rules;             /* NULL without */
 	struct truths *truths;           /* NULL without */
@@ -37,5 +40,8 @@ struct pipeline {
 	char **given_up;                 /* keys of streams whose state is to be dropped with the next save */
 	size_t n_given_up;
 };
+
+/* Records that waited cannot be read back: counted as given up. context: the pipeline. */
+void waiting_lost(void *context, size_t source, struct tally tally);
 
 #endif

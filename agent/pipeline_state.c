@@ -50,6 +50,8 @@ void pipeline_save(struct pipeline *p, struct txn *t)
 			save_stream(p->streams.at[i], t);
 	if (p->teacher)
 		teacher_save(p->teacher, t);
+	if (p->backlogs)
+		backlogs_save(p->backlogs, t);
 	versions_save(&p->versions, t);
 	for (size_t i = 0; i < p->config->n_sources; i++)
 		if (p->counts_moved[i]) {
@@ -158,10 +160,24 @@ static int load_rules(void *context, const char *key, const void *at, size_t n)
 	return 0;
 }
 
+void waiting_lost(void *context, size_t source, struct tally tally)
+{
+	struct pipeline *p = context;
+	struct counts *counts = &p->counts[source];
+
+	counts->in_flight.records -= tally.records;
+	counts->in_flight.bytes -= tally.bytes;
+	counts->rejected[REJECT_NO_REFERENCE].records += tally.records;
+	counts->rejected[REJECT_NO_REFERENCE].bytes += tally.bytes;
+	p->counts_moved[source] = true;
+}
+
 int pipeline_load(struct pipeline *p, struct store *s, struct error *e)
 {
-	int status = store_each_state(s, STATE_WINDOW, load_windows, p, e);
+	int status = p->teacher ? teacher_load(p->teacher, s, e) : 0;
 
+	if (!status)
+		status = store_each_state(s, STATE_WINDOW, load_windows, p, e);
 	if (!status)
 		status = store_each_state(s, STATE_JUDGE, load_judge, p, e);
 	if (!status)
@@ -170,11 +186,11 @@ int pipeline_load(struct pipeline *p, struct store *s, struct error *e)
 		status = versions_load(&p->versions, &p->streams, s, e);
 	if (!status)
 		status = store_each_state(s, STATE_RULE, load_rules, p, e);
-	if (!status && p->teacher)
-		status = teacher_load(p->teacher, s, e);
 	if (!status && p->truths)
 		status = truths_load(p->truths, s, e);
 	for (size_t i = 0; i < p->config->n_sources && !status; i++)
 		status = store_counts(s, p->config->sources[i].name, &p->counts[i], e);
+	if (!status && p->backlogs)
+		status = backlogs_load(p->backlogs, s, waiting_lost, p, e);
 	return status;
 }

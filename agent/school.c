@@ -21,6 +21,7 @@
 #define ASK_PREFIX "relearn@"
 
 enum { ASK_MOST = 4096, PAUSE_US = 60 * 1000 * 1000 };
+#define FIT_MOST_US (INT64_C(3600) * 1000 * 1000) /* records wait for it: it must end */
 
 struct school {
 	uv_loop_t *loop;
@@ -33,7 +34,8 @@ struct school {
 	bool ended;
 	int code;
 	char *said;
-	int64_t not_before_us;         /* after a failure, by the monotonic clock */
+	int64_t begun_us;              /* the job, by the monotonic clock */
+	int64_t not_before_us;         /* no fit could be started: by the monotonic clock */
 };
 
 char *school_dir(const char *state)
@@ -117,12 +119,16 @@ static int fit_begin(uv_loop_t *loop, struct pipeline *p, struct learner *l, con
 {
 	struct fit_order order = {.config = config_path, .model = l->model, .version = l->version, .output = fresh, .quiet = quiet};
 	struct fit_log *logs = logs_of(l, pipeline_config(p), &order.n_logs);
+	const char *beside = teacher_like(pipeline_teacher(p), l);
+	char *like = mem_format("--like=%s", beside ? beside : "");
 	int status;
 
 	order.logs = logs;
+	order.also[0] = like;
 	teacher_begin(pipeline_teacher(p), l);
 	status = fit_job_start(loop, &order, done, context, ret, e);
 	free(logs);
+	free(like);
 	return status;
 }
 
@@ -132,11 +138,12 @@ static void fit_result(struct pipeline *p, struct learner *l, int code, const ch
 	struct error e = {0};
 
 	if (code) {
+		unlink(fresh);
 		teacher_failed(pipeline_teacher(p), l, said ? said : "oodd fit failed");
 	} else if (pipeline_activate(p, l, fresh, &e)) {
+		unlink(fresh);
 		teacher_failed(pipeline_teacher(p), l, e.text);
 	}
-	unlink(fresh);
 }
 
 static void job_done(void *context, int code, const char *said)
@@ -155,8 +162,6 @@ static bool job_take(struct school *s)
 {
 	struct learner *l = teacher_find(pipeline_teacher(s->pipeline), s->model, s->version);
 
-	if (s->code)
-		s->not_before_us = clock_monotonic_us() + PAUSE_US;
 	if (l && l->fitting)
 		fit_result(s->pipeline, l, s->code, s->said, s->fresh);
 	else
@@ -185,6 +190,7 @@ static void fit_next(struct school *s)
 	s->fresh = teacher_fresh(t, l, &e);
 	s->model = mem_copy_text(l->model);
 	s->version = mem_copy_text(l->version);
+	s->begun_us = clock_monotonic_us();
 	if (s->fresh && !fit_begin(s->loop, s->pipeline, l, s->config_path, s->fresh, false, job_done, s, &s->job, &e))
 		return;
 	s->not_before_us = clock_monotonic_us() + PAUSE_US;
@@ -302,5 +308,7 @@ bool school_tick(struct school *s, struct pipeline *p)
 	changed |= asks_meet(s);
 	if (!s->job)
 		fit_next(s);
+	else if (clock_monotonic_us() - s->begun_us > FIT_MOST_US)
+		fit_job_kill(s->job);
 	return changed;
 }

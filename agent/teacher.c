@@ -6,8 +6,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/words.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,6 +50,16 @@ struct learner *teacher_find(struct teacher *t, const char *model, const char *v
 	return learning_find(t->learning, model, version);
 }
 
+const char *teacher_busy(const struct teacher *t, const char *model, bool pattern)
+{
+	struct learner *l;
+
+	for (size_t i = 0; (l = learning_each(t->learning, i)); i++)
+		if (((l->ready && !l->held) || l->installing) && (pattern ? words_match(model, l->model) : !strcmp(model, l->model)))
+			return l->model;
+	return NULL;
+}
+
 size_t teacher_learners(const struct teacher *t)
 {
 	size_t n = 0;
@@ -80,12 +92,12 @@ static bool own_reference(const struct stream *s)
 	return s && !s->reference->inherited_from;
 }
 
-/* By event time: a function of the records, so that it needs no note of its own. */
+/* By event time, in whole windows: a function of the records, wherever batches were cut, so that it needs no note of its own. */
 static bool old_enough(const struct stream *s)
 {
-	int64_t now = windows_watermark(s->windows);
+	int64_t now = windows_watermark(s->windows), window = s->config->window_us;
 
-	return s->config->relearn_us && now != TIME_NONE && now - s->reference->last_us >= s->config->relearn_us;
+	return s->config->relearn_us && now != TIME_NONE && now - now % window - s->reference->last_us >= s->config->relearn_us;
 }
 
 /* A week of records for nothing would be a pity: said when it begins. */
@@ -115,24 +127,24 @@ static struct learner *learner_for(struct teacher *t, const struct batch *b, con
 	return l;
 }
 
-static void count_rows(const struct batch *b, size_t from, struct tally *to)
+static void count_rows(const struct batch *b, size_t from, size_t end, struct tally *to)
 {
-	for (size_t i = from; i < b->n; i++) {
+	for (size_t i = from; i < end; i++) {
 		to->records++;
 		to->bytes += b->length[i];
 	}
 }
 
 size_t teacher_rows(struct teacher *t, size_t source, const char *at, uint64_t offset, const struct batch *b, const struct stream *s,
-	size_t from, struct counts *counts)
+	size_t from, size_t end, struct counts *counts)
 {
 	struct learner *l = learner_for(t, b, s);
-	size_t to = b->n;
+	size_t to = end;
 
 	if (l)
-		to = learning_rows(t->learning, l, source, at, offset, b, from, s ? NULL : counts);
+		to = learning_rows(t->learning, l, source, at, offset, b, from, end, s ? NULL : counts);
 	else if (!s)
-		count_rows(b, from, &counts->rejected[REJECT_NO_REFERENCE]);
+		count_rows(b, from, end, &counts->rejected[REJECT_NO_REFERENCE]);
 	return to;
 }
 
@@ -186,11 +198,18 @@ char *teacher_fresh(struct teacher *t, const struct learner *l, struct error *e)
 	return NULL;
 }
 
-/* Whose it was; else as a first one. */
-static char *place_for(const struct teacher *t, const struct learner *l, const struct stream *before)
+const char *teacher_like(const struct teacher *t, const struct learner *l)
 {
-	return own_reference(before) ? mem_copy_text(before->path)
-				     : reference_place(l->config, t->config->state, l->model, l->version);
+	const struct stream *best = NULL;
+
+	for (size_t i = 0; i < t->streams->n; i++) {
+		const struct stream *s = t->streams->at[i];
+
+		if (!s->retired && own_reference(s) && !strcmp(s->model, l->model) && strcmp(s->version, l->version) &&
+			(!best || s->reference->last_us > best->reference->last_us))
+			best = s;
+	}
+	return best ? best->path : NULL;
 }
 
 static size_t n_judged(const struct reference *r)
@@ -222,30 +241,50 @@ int reference_sound(const struct reference *r, const struct reference *older, st
 	return 0;
 }
 
-/* What must be so, and then it is in its place. */
-static int put_in_place(struct teacher *t, struct learner *l, struct stream *s, const struct stream *before, const char *fresh,
-	struct error *e)
+/* What must be so. */
+static int may_take_over(const struct learner *l, const struct stream *s, const struct stream *before, const char *fresh, struct error *e)
 {
 	const struct reference *older = own_reference(before) ? before->reference : NULL;
 	bool last_chance = !older && l->known.bytes >= l->config->learn.spool_bytes;
-	char *place;
-	int status = 0;
 
 	if (strcmp(s->model, l->model) || strcmp(s->version, l->version))
 		return error_set(e, -EINVAL, "%s is of another stream", fresh);
 	/* With a full spool more will not come: then a weak reference is better than none. */
-	if (!last_chance)
-		status = reference_sound(s->reference, older, e);
-	if (status || !t->o.install)
-		return status;
-	place = place_for(t, l, before);
-	status = reference_install(fresh, place, (size_t)l->config->learn.keep, clock_now(NULL), e);
-	if (!status) {
-		free(s->path);
-		s->path = mem_copy_text(place);
-	}
-	free(place);
-	return status;
+	return last_chance ? 0 : reference_sound(s->reference, older, e);
+}
+
+static void path_set(struct stream *s, char *path)
+{
+	free(s->path);
+	s->path = path;
+}
+
+/* Among the files: in the place of the one before, else of a first one. Where that cannot be done the stream is watched all the same, and learned again after the next start. */
+static void put_in_place(struct teacher *t, struct learner *l)
+{
+	struct error e = {0};
+	char *fresh = teacher_fresh(t, l, &e);
+	struct stream *s = streams_find(t->streams, l->model, l->version);
+
+	if (s && !l->relearn)
+		path_set(s, reference_place(l->config, t->config->state, l->model, l->version));
+	if (!fresh || !s || reference_install(fresh, s->path, (size_t)l->config->learn.keep, clock_now(NULL), &e))
+		log_error("learning", "a new reference is in use, but cannot be put in its place; after the next start its stream is learned again",
+			"model", log_s(l->model), "version", log_s(l->version), "error", log_s(e.text));
+	free(fresh);
+	learning_end(t->learning, l);
+}
+
+/* For as long as this process lives. */
+static void keep_here(const struct teacher *t, struct stream *s, const char *fresh)
+{
+	char *model = reference_name(s->model), *version = reference_name(s->version);
+
+	path_set(s, mem_format("%s/%s@%s.ref", t->dir, model, version));
+	if (rename(fresh, s->path))
+		unlink(fresh);
+	free(model);
+	free(version);
 }
 
 int teacher_activate(struct teacher *t, struct learner *l, const char *fresh, struct stream **ret, struct stream **ret_before,
@@ -257,15 +296,39 @@ int teacher_activate(struct teacher *t, struct learner *l, const char *fresh, st
 
 	if (status)
 		return status;
-	status = put_in_place(t, l, s, before, fresh, e);
+	status = may_take_over(l, s, before, fresh, e);
 	if (status || streams_put(t->streams, s, ret_before)) {
 		stream_close(s);
 		return status;
 	}
 	learning_note(t->learning, l, LEARNING_ACTIVE, NULL);
-	learning_end(t->learning, l);
+	if (t->o.install) {
+		if (own_reference(before))
+			path_set(s, mem_copy_text(before->path));
+		l->fitting = l->saved = false;
+		l->installing = l->moved = true;
+	} else {
+		keep_here(t, s, fresh);
+		learning_end(t->learning, l);
+	}
 	*ret = s;
 	return 0;
+}
+
+bool teacher_committed(struct teacher *t)
+{
+	struct learner *l;
+	bool any = false;
+
+	for (size_t i = 0; (l = learning_each(t->learning, i));) {
+		if (!l->installing || !l->saved) {
+			i++;
+			continue;
+		}
+		put_in_place(t, l); /* another stands at i now */
+		any = true;
+	}
+	return any;
 }
 
 void teacher_forget(struct teacher *t)
@@ -274,6 +337,9 @@ void teacher_forget(struct teacher *t)
 
 	while ((l = learning_each(t->learning, 0)))
 		learning_end(t->learning, l);
+	for (size_t i = 0; i < t->streams->n && !t->o.install; i++)
+		if (!strncmp(t->streams->at[i]->path, t->dir, strlen(t->dir)))
+			unlink(t->streams->at[i]->path);
 }
 
 /* With the one transaction. */
@@ -295,7 +361,42 @@ static bool still_wanted(void *context, const char *model, const char *version, 
 	return !own_reference(s) && m && m->learn.on;
 }
 
+/* Its stream was already watched by what was made when the process died: that goes on. */
+static void install_goes_on(struct teacher *t, struct learner *l)
+{
+	struct stream *before = streams_find(t->streams, l->model, l->version), *s, *retired;
+	struct error e = {0};
+	char *fresh = teacher_fresh(t, l, &e);
+	int status = fresh ? stream_open(l->config, fresh, t->plugins, &s, &e) : -ENOENT;
+
+	free(fresh);
+	if (!status) {
+		if (own_reference(before))
+			path_set(s, mem_copy_text(before->path));
+		status = streams_put(t->streams, s, &retired);
+		if (status)
+			stream_close(s);
+	}
+	if (!status) {
+		put_in_place(t, l);
+		return;
+	}
+	log_error("learning", "a reference that was taken over is gone; it is made again", "model", log_s(l->model), "version",
+		log_s(l->version), "error", log_s(e.text));
+	l->installing = false;
+	l->moved = true;
+}
+
 int teacher_load(struct teacher *t, struct store *s, struct error *e)
 {
-	return learning_load(t->learning, s, still_wanted, t, e);
+	int status = learning_load(t->learning, s, still_wanted, t, e);
+	struct learner *l;
+
+	for (size_t i = 0, n = teacher_learners(t); i < n && !status; i++)
+		for (size_t k = 0; (l = learning_each(t->learning, k)); k++)
+			if (l->installing) {
+				install_goes_on(t, l);
+				break;
+			}
+	return status;
 }

@@ -173,6 +173,13 @@ int spool_mark(const struct spool *s, struct spool_mark *ret, struct error *e)
 	return 0;
 }
 
+int spool_read(const struct spool *s, uint64_t offset, void *to, size_t n, struct error *e)
+{
+	int status = offset + n > s->length ? -ESTALE : all_read(s->fd, to, n, offset);
+
+	return status ? wrong(s, status, "read", e) : 0;
+}
+
 uint64_t spool_length(const struct spool *s)
 {
 	return s->length;

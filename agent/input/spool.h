@@ -33,6 +33,8 @@ int spool_put(struct spool *s, const void *at, size_t n, struct error *e);
 int spool_clear(struct spool *s, struct error *e); /* back to nothing */
 /* For the commit. */
 int spool_mark(const struct spool *s, struct spool_mark *ret, struct error *e);
+/* n bytes from `offset` on, all of which must be there. */
+int spool_read(const struct spool *s, uint64_t offset, void *to, size_t n, struct error *e);
 uint64_t spool_length(const struct spool *s);
 const char *spool_path(const struct spool *s);
 

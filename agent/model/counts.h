@@ -2,7 +2,8 @@
  * What became of every record and byte of a source. The law, at every commit, in records and in bytes:
  *     read = scored + learning + rejected[...] + late + in_flight
  * where `bytes` of a record include its newline (or its whole msgpack value). Counters only rise. A record is counted as read when
- * its chunk is applied, and commits stand between chunks: in flight are then only labels that wait for their predictions. */
+ * its chunk is applied, and commits stand between chunks: in flight are then only labels that wait for their predictions, and
+ * records that wait for a reference in the making. */
 #ifndef MODEL_COUNTS_H
 #define MODEL_COUNTS_H
 

@@ -48,6 +48,7 @@ void txn_settle_sample(struct txn *t, const char *model, const char *version, co
 	X(STATE_COMPARE, "compare", "two versions side by side: evidence for and against the newer")   \
 	X(STATE_STREAM, "stream", "a stream: its reference, watermark, learning")                  \
 	X(STATE_LEARNING, "learning", "what is known so far of a stream that is learned, and how far its spool goes") \
+	X(STATE_BACKLOG, "backlog", "records of a model that wait while one of its references is made")   \
 	X(STATE_LABEL, "label", "predictions that wait for labels, and labels that came")          \
 	X(STATE_MISC, "misc", "anything else")
 

@@ -97,7 +97,7 @@ static size_t feed(struct learning *t, struct learner *l, const char *at, size_t
 			size--;
 		decoded_reset(&decoded);
 		decoder_run(d, at + from, size, from, false, false, &decoded);
-		ready = learning_rows(t, l, 0, at + from, from, decoded.batches[0], 0, counts);
+		ready = learning_rows(t, l, 0, at + from, from, decoded.batches[0], 0, decoded.batches[0]->n, counts);
 		taken += ready;
 		if (l->ready)
 			break;
