@@ -15,14 +15,21 @@ source "predictions" {
 	-- exclude = { "*.gz", "*.xz", "*.zst", "*.bz2" },
 	-- format = "jsonl",                     -- or "msgpack"
 	-- fields = { time = "/when", features = "/input/features", tags = false }, -- JSON Pointers, where records look different
-	-- model = "intent-router",              -- for records that do not name their model; the same for `version`
+	-- model = "intent-router",              -- for records that do not name their model
+	-- version = "7",                        -- or its version
 	-- read_from = "start",                  -- or "end": only what is new after the very first start
-	-- longest = "1MiB",
+	-- longest = "1MiB", deepest = 32,        -- of a record: bytes, nesting; what is beyond is rejected and counted
+	-- most_columns = 4096,                  -- features, tags or metrics of a stream
+	-- future = "0s",                        -- reject a record whose time is further ahead of its neighbours; 0: never
+	-- follow_symlinks = false,
+	-- poll = "2s",                          -- look again after so long, whatever the kernel told
+	-- partial = "1m",                       -- give up an unfinished last record of a file that went away
 }
 
--- What was true of the predictions, once it is known: {"id": "a1", "label": "refund", "ts": "2026-11-22T09:00:00Z"}, ts being when that was. Labels are followed
--- like any log, meet their prediction by id, and are watched: more errors than the reference's, other classes than there were (oodd fit --labels teaches it).
--- source "truth" { kind = "labels", path = "/var/log/labels/*.jsonl" } -- model = "intent-router" where labels name none and there are several; fields = { label = "/truth" }
+-- What was true of the predictions, once it is known: {"id": "a1", "label": "refund", "ts": "2026-11-22T09:00:00Z"}, ts being when that
+-- was. Labels are followed like any log, meet their prediction by id, and are watched: more errors than the reference's, other classes
+-- than there were (oodd fit --labels teaches it). Where labels name no model and there are several: model = "intent-router".
+-- source "truth" { kind = "labels", path = "/var/log/labels/*.jsonl" } -- fields = { label = "/truth" }
 
 -- What is watched. The name is that of the model in the records; * and ? are allowed, an exact name wins.
 model "*" {
@@ -35,10 +42,12 @@ model "*" {
 	-- 	keep = 5,                        -- replaced references kept beside the new one, as PATH.TIME
 	-- },
 	-- relearn = "30d",                      -- the next reference, when the newest record is so much later than the last one it knows; 0: never
-	-- detectors = { "energy", "mahalanobis", knn = { k = 50 } }, -- left out: what the log allows. Some look at windows instead of records ("mean_shift",
-	--                                       -- "rff_mmd", "bbse", ...: oodd plugin list); where only such are named, the others are still what the log allows
+	-- detectors = { "energy", "mahalanobis", knn = { k = 50 } }, -- left out: what the log allows. Some look at windows instead of
+	--                                       -- records ("mean_shift", "rff_mmd", "bbse", ...: oodd plugin list); where only such are
+	--                                       -- named, the others are still what the log allows
 	window = "5m",                           -- in event time
 	lateness = "30s",                        -- how long a window waits for late records
+	-- idle = "2m",                          -- close open windows after so long without a record, by the wall clock
 	false_alarms = "1 per 30d",              -- the budget; thresholds follow from it
 	flag = 0.01,                             -- flag the oddest 1 % of normal traffic, record by record
 	-- strict = true,                        -- at most that, whichever records calibrated: fewer flags
@@ -55,6 +64,7 @@ model "*" {
 	-- season = "auto",                      -- none, hour-of-day, day-of-week, hour-of-week (UTC); auto: only where two periods show one
 	-- accuracy = 0.93,                      -- of the model on reference data, where oodd fit has no --labels: accuracy is estimated from there
 	-- label_wait = "30d", label_most = 200000, -- where labels come: how long, and how many predictions are kept for them
+	-- fit_share = { 0.4, 0.15, 0.15, 0.3 }, -- how oodd fit splits a log: fit, cal-A, cal-B, null
 	-- smallest_effect = 0.01,               -- a smaller shift (PSI) is not worth an alarm
 	-- samples = 20,                         -- odd records kept per window, for review
 	-- texts = false,                        -- show the input texts of new groups' typical records, shortened; false: ids only
@@ -62,12 +72,14 @@ model "*" {
 
 -- Where alerts go. A rule names endpoints in `to`, or its alerts go to all of them.
 endpoint "console" { kind = "stdout" }
--- endpoint "oncall" { kind = "alertmanager", url = "http://127.0.0.1:9093" }
+-- endpoint "oncall" { kind = "alertmanager", url = "http://127.0.0.1:9093", resend = "1m" } -- says again what is firing
 -- endpoint "hook" {
 -- 	kind = "webhook", url = "https://hooks.example/oodd",
 -- 	secret_file = "secrets/hook",            -- signs each request; chmod 0600
 -- 	headers = { ["X-Team"] = "nlp" },
--- 	timeout = "10s", expire = "1d",
+-- 	ca_file = "hooks-ca.pem",                -- certificates to trust, instead of the system's
+-- 	timeout = "10s", expire = "1d",          -- an alert not delivered for so long goes to the dead-letter file
+-- 	at_once = 1,                             -- requests under way at the same time
 -- }
 -- endpoint "archive" { kind = "file", path = "/var/log/oodd/alerts.jsonl" }
 

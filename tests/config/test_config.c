@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "agent/config.h"
+#include "agent/config_parts.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -463,6 +464,54 @@ static int tear_down(void **state)
 	return rc;
 }
 
+/* "key =" or, as a call, "key "..."; commented or not. */
+static bool shows(const char *text, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *p = text; (p = strstr(p, key)); p += n) {
+		bool begins = p == text || !(strchr("_.\"", p[-1]) || (p[-1] >= 'a' && p[-1] <= 'z'));
+
+		if (begins && (!strncmp(p + n, " = ", 3) || !strncmp(p + n, " \"", 2) || !strncmp(p + n, " {", 2)))
+			return true;
+	}
+	return false;
+}
+
+static size_t keys_missing(const char *text, const char *block, const struct key *keys, size_t n)
+{
+	size_t missing = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!shows(text, keys[i].name)) {
+			print_message("etc/oodd.lua does not show %s of %s\n", keys[i].name, block);
+			missing++;
+		}
+	return missing;
+}
+
+/* README.md promises it of the example. */
+static void test_example_shows_every_key(void **state)
+{
+	size_t missing = 0;
+	struct buf text = BUF_EMPTY;
+	FILE *f = fopen(TREE "/etc/oodd.lua", "r");
+	char part[4096];
+
+	(void)state;
+	assert_non_null(f);
+	for (size_t n; (n = fread(part, 1, sizeof part, f)) > 0;)
+		buf_put(&text, part, n);
+	fclose(f);
+	missing += keys_missing(buf_cstr(&text), "the settings", config_settings.keys, config_settings.n_keys);
+	for (size_t i = 0; i < config_n_tables; i++)
+		missing += keys_missing(buf_cstr(&text), config_tables[i].name, config_tables[i].keys, config_tables[i].n_keys);
+	for (size_t i = 0; i < config_n_blocks; i++)
+		missing += keys_missing(buf_cstr(&text), config_blocks[i].word, config_blocks[i].keys, config_blocks[i].n_keys);
+	assert_int_equal(missing, 0);
+	buf_done(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole),
@@ -470,7 +519,7 @@ int main(void)
 		cmocka_unit_test(test_a_budget_of_the_host_is_shared), cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_reads_back), cmocka_unit_test(test_provenance),
-		cmocka_unit_test(test_example)};
+		cmocka_unit_test(test_example), cmocka_unit_test(test_example_shows_every_key)};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
