@@ -53,6 +53,9 @@ static inline double caution_fixed_radius(double n)
 
 /* A window detector says one number of a window; fewer of them say nothing about their spread. */
 #define CAUTION_LEAST_HEIGHTS 8
+/* Longer stretches are made of windows, which say most of what there is to say of them; that their own mean is so many standard
+ * errors higher than it was seen is for what windows could not show. */
+#define CAUTION_LONGER_Z 1.545
 /* The spread of its logarithm where windows look all alike: nothing is that regular. */
 #define CAUTION_LEAST_SPREAD .05
 

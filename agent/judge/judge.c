@@ -169,6 +169,8 @@ void judge_close(struct judge *j)
 		track_done(&j->tracks[i]);
 		season_table_done(&j->seasons[i]);
 	}
+	for (size_t i = 0; i < j->r->n_statistics; i++)
+		gauge_done(&j->gauges[i]);
 	schema_past_done(&j->past);
 	limit_tracks_done(&j->limits);
 	slice_book_done(&j->slices);
@@ -248,7 +250,7 @@ static bool any_latched(const struct judge *j)
  */
 static bool joins(const struct judge *j, size_t i)
 {
-	int64_t rising = gauge_of(j, i) ? gauge_of(j, i)->rising : j->tracks[i].rising;
+	int64_t rising = gauge_of(j, i) ? gauge_rising(gauge_of(j, i)) : j->tracks[i].rising;
 
 	return j->fresh_window >= 0 && rising <= j->fresh_window + SAME_CAUSE_WINDOWS;
 }
@@ -374,7 +376,7 @@ static void gauge_finding(const struct judge *j, size_t i, bool judged, struct f
 	const struct gauge *g = gauge_of(j, i);
 
 	*to = (struct finding){.name = g->s->name, .kind = MEASURE_STATISTIC, .judged = judged && g->s->judged};
-	gauge_fill(g, j->r, to);
+	gauge_fill(g, j->r, j->window, to);
 	to->log_e = j->log_e[i];
 	to->log_m = j->log_m[i];
 }
@@ -503,7 +505,7 @@ void judge_window(struct judge *j, const struct window *w, struct signal *ret)
 	memset(j->log_e, 0, j->n * sizeof *j->log_e);
 	memset(j->moved, 0, j->n * sizeof *j->moved);
 	for (size_t i = 0; i < j->r->n_statistics; i++)
-		gauge_see(&j->gauges[i], w->v);
+		gauge_see(&j->gauges[i], w);
 	if (judged)
 		resolved = step_all(j, w);
 	ret->log_m = weigh(j);

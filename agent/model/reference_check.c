@@ -211,14 +211,24 @@ static int measure_check(const struct measure *m, size_t first, struct error *e)
 	return texts_check(m->words, m->n_words, m->name, e);
 }
 
-static bool statistic_learned_fits(const struct statistic *s)
+static bool law_fits(const struct statistic_law *l, bool judged)
 {
-	double all[] = {s->ratio, s->excess, s->sd, s->memory};
+	double all[] = {l->ratio, l->excess, l->sd, l->memory};
 
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		if (!(isfinite(all[i]) && all[i] >= 0.0))
 			return false;
-	return isfinite(s->mean) && (!s->judged || (s->ratio > 0.0 && s->sd > 0.0 && s->memory >= 1.0));
+	return isfinite(l->mean) && (!judged || (l->ratio > 0.0 && l->sd > 0.0 && l->memory >= 1.0));
+}
+
+static bool statistic_learned_fits(const struct statistic *s)
+{
+	bool fits = law_fits(&s->one, s->judged) && s->n_longer <= STATISTIC_MOST_LONGER;
+
+	for (size_t i = 0; fits && i < s->n_longer; i++)
+		fits = law_fits(&s->longer[i], true) && s->longer[i].windows > (i ? s->longer[i - 1].windows : 1) &&
+		       s->longer[i].windows <= STATISTIC_MOST_WINDOWS;
+	return fits;
 }
 
 static int statistic_check(const struct statistic *s, size_t first, struct error *e)

@@ -171,6 +171,19 @@ static const struct field performance_fields[] = {
 SHAPE(performance, performance);
 #undef OF
 
+#define OF statistic_law
+static const struct field statistic_law_fields[] = {
+	{"windows", SIZE, AT(windows), 0, 0, NULL},
+	{"ratio", REAL, AT(ratio), 0, 0, NULL},
+	{"excess", REAL, AT(excess), 0, 0, NULL},
+	{"mean", REAL, AT(mean), 0, 0, NULL},
+	{"sd", REAL, AT(sd), 0, 0, NULL},
+	{"n", SIZE, AT(n), 0, 0, NULL},
+	{"memory", REAL, AT(memory), 0, 0, NULL},
+};
+SHAPE(statistic_law, statistic_law);
+#undef OF
+
 #define OF statistic
 static const struct field statistic_fields[] = {
 	{"name", TEXT, AT(name), 0, 0, NULL},
@@ -180,12 +193,13 @@ static const struct field statistic_fields[] = {
 	{"first", SIZE, AT(first), 0, 0, NULL},
 	{"width", SIZE, AT(width), 0, 0, NULL},
 	{"base", INTEGERS, AT(base), AT(n_base), 0, NULL},
-	{"ratio", REAL, AT(ratio), 0, 0, NULL},
-	{"excess", REAL, AT(excess), 0, 0, NULL},
-	{"mean", REAL, AT(mean), 0, 0, NULL},
-	{"sd", REAL, AT(sd), 0, 0, NULL},
-	{"n_windows", SIZE, AT(n_windows), 0, 0, NULL},
-	{"memory", REAL, AT(memory), 0, 0, NULL},
+	{"ratio", REAL, AT(one.ratio), 0, 0, NULL},
+	{"excess", REAL, AT(one.excess), 0, 0, NULL},
+	{"mean", REAL, AT(one.mean), 0, 0, NULL},
+	{"sd", REAL, AT(one.sd), 0, 0, NULL},
+	{"n_windows", SIZE, AT(one.n), 0, 0, NULL},
+	{"memory", REAL, AT(one.memory), 0, 0, NULL},
+	{"longer", STRUCTS, AT(longer), AT(n_longer), YOUNG, &statistic_law},
 	{"judged", TRUTH, AT(judged), 0, 0, NULL},
 	{"why", TEXT, AT(why), 0, 0, NULL},
 };

@@ -25,6 +25,7 @@ void statistic_done(struct statistic *s)
 	free(s->options);
 	free(s->bytes);
 	free(s->base);
+	free(s->longer);
 	free(s->why);
 	*s = (struct statistic){0};
 }
@@ -44,12 +45,18 @@ bool statistic_compare(const struct statistic *s, const int64_t *base, const int
 	return s->door->compare(s->door->state, base + 1, base[0], stretch + 1, stretch[0], ret) == 0 && answers(ret);
 }
 
+void statistic_add(int64_t *to, const int64_t *v, size_t n, int64_t times)
+{
+	for (size_t i = 0; i < n; i++)
+		to[i] = (int64_t)((uint64_t)to[i] + (uint64_t)times * (uint64_t)v[i]);
+}
+
 /* A quotient of a thousandth is as good as none, and has a logarithm. */
 #define LOWEST 1e-3
 
-double statistic_height(const struct statistic *s, const struct oodd_comparison *c)
+double statistic_height(const struct statistic_law *law, const struct oodd_comparison *c)
 {
-	double usual = fmax(c->expected * s->ratio, c->expected + s->excess);
+	double usual = fmax(c->expected * law->ratio, c->expected + law->excess);
 
 	return log(fmax(c->statistic / usual, LOWEST));
 }
@@ -61,6 +68,8 @@ struct statistic *statistics_vary(const struct statistic *from, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		to[i] = from[i];
 		to[i].base = from[i].base ? mem_copy(from[i].base, from[i].n_base * sizeof *from[i].base) : NULL;
+		to[i].longer = NULL;
+		to[i].n_longer = 0;
 		to[i].why = NULL;
 		to[i].judged = false;
 	}
@@ -71,6 +80,7 @@ void statistics_vary_done(struct statistic *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		free(s[i].base);
+		free(s[i].longer);
 		free(s[i].why);
 	}
 	free(s);

@@ -24,6 +24,18 @@ struct statistic_door {
 
 #define STATISTIC_MOST 16 /* of a reference */
 
+/* How far stretches of `windows` windows in a row, added up, naturally are from the reference. With T the statistic and E what is
+ * expected by chance, log(T / max(E ratio, E + excess)) of a stretch is at most `mean` on average, and varies by at most `sd`: what
+ * can be said for sure, not what is likeliest. Learned by judge_learn. */
+struct statistic_law {
+	size_t windows;
+	double ratio, excess, mean, sd;
+	size_t n;      /* stretches behind them, none of which overlap */
+	double memory; /* their autocorrelation time, in stretches, >= 1 */
+};
+#define STATISTIC_MOST_LONGER 4
+#define STATISTIC_MOST_WINDOWS 4096 /* of a stretch */
+
 struct statistic {
 	char *name; /* of the detector */
 	char *plugin_version;
@@ -36,14 +48,11 @@ struct statistic {
 	int64_t *base;  /* n_base: the same over all records that calibrate, none of which the detector was fitted on */
 	size_t n_base;  /* width + 1 */
 
-	/* Learned from the windows of the reference (judge_learn). With T the statistic and E what is expected by chance, log(T /
-	 * max(E ratio, E + excess)) of a window is at most `mean` on average, and varies by at most `sd`: what can be said for
-	 * sure, not what is likeliest. */
-	double ratio, excess, mean, sd;
-	size_t n_windows;  /* behind them */
-	double memory;     /* autocorrelation time of those windows, >= 1 */
-	bool judged;       /* false: `why` says what is missing */
-	char *why;         /* NULL when judged */
+	struct statistic_law one;     /* of single windows */
+	struct statistic_law *longer; /* of stretches, the shortest first: those that the reference has enough of */
+	size_t n_longer;
+	bool judged; /* false: `why` says what is missing */
+	char *why;   /* NULL when judged */
 
 	struct statistic_door *door; /* never in a file; NULL until score/statistics.h found the plugin. May be shared: see below */
 };
@@ -54,8 +63,12 @@ void statistic_done(struct statistic *s); /* closes the door */
  * door, no rows, or the detector's answer is none. */
 bool statistic_compare(const struct statistic *s, const int64_t *base, const int64_t *stretch, struct oodd_comparison *ret);
 
+/* to += times * v, n integers each: what two stretches are together, or one without the other. Vectors come from files: wrapping,
+ * where they are absurd, is defined. */
+void statistic_add(int64_t *to, const int64_t *v, size_t n, int64_t times);
+
 /* log of how many times as far apart as a reference's own windows usually are; never below a lowest value. */
-double statistic_height(const struct statistic *s, const struct oodd_comparison *c);
+double statistic_height(const struct statistic_law *law, const struct oodd_comparison *c);
 
 /* For trials on a varied reference: base and what is learned are the copy's own, everything else is borrowed. */
 struct statistic *statistics_vary(const struct statistic *from, size_t n);

@@ -234,7 +234,7 @@ static void json_statistics(const struct reference *r, struct buf *to)
 		buf_text(to, i > 0 ? ",{" : "{");
 		json_text("name", s->name, to);
 		json_integer("sums", (int64_t)s->width, to);
-		json_integer("windows", (int64_t)s->n_windows, to);
+		json_integer("windows", (int64_t)s->one.n, to);
 		buf_text(to, s->judged ? ",\"judged\":true," : ",\"judged\":false,");
 		json_text("why", s->why, to);
 		buf_text(to, "}");

@@ -156,7 +156,10 @@ static void test_the_budget_is_kept(void **state)
 		{"heavy tails", {.n = 500, .natural = .2, .heavy = true}, 60},
 		{"each like the last", {.n = 500, .natural = .3, .memory = .6}, 100},
 		{"a slow walk", {.n = 500, .natural = .5, .memory = .97}, 60},
-
+		{"a slow walk, smaller than chance", {.n = 500, .natural = .025, .memory = .97}, 60},
+		{"the same, longer known", {.n = 500, .natural = .025, .memory = .97}, 130},
+		{"chance alone, enough for sixteen", {.n = 200}, 160},
+		{"heavy tails, enough for sixteen", {.n = 500, .natural = .2, .heavy = true}, 160},
 		{"seven in ten of the last", {.n = 500, .natural = .3, .memory = .8}, 60},
 	};
 
@@ -211,6 +214,114 @@ static void test_what_moves_is_said_once(void **state)
 	reference_close(r);
 }
 
+/* What no window shows, sixteen together do. */
+static void test_small_shifts_show_in_longer_stretches(void **state)
+{
+	struct nature t = {.n = 200};
+	struct reference *r = reference_of(&t, 480, 2);
+	struct statistic *s = &r->statistics[0];
+	size_t n_longer = s->n_longer;
+	struct judge *j;
+	struct signal said;
+	double last[P] = {0};
+	int64_t found = 0;
+
+	(void)state;
+	assert_int_equal(n_longer, 2);
+	assert_int_equal(s->longer[0].windows, 4);
+	assert_int_equal(s->longer[0].n, 120);
+	assert_int_equal(s->longer[1].windows, 16);
+	s->n_longer = 0;
+	j = judge_open(r, &JUDGE_OPTIONS);
+	assert_int_equal(alarms(j, &t, .05, 1000, 150), 0);
+	judge_close(j);
+	s->n_longer = n_longer;
+	j = judge_open(r, &JUDGE_OPTIONS);
+	assert_int_equal(alarms(j, &t, 0, 1000, 300), 0);
+	for (int64_t i = 0; i < 200 && !found; i++) {
+		said = say(j, &t, last, .05, 2000 + i);
+		found = said.fresh ? i + 1 : 0;
+		if (!found)
+			signal_done(&said);
+	}
+	print_message("found in the %lldth window: %s\n", (long long)found, found ? said.findings[0].change : "");
+	assert_in_range(found, 16, 150);
+	assert_non_null(strstr(said.findings[0].change, ", over the last 4 windows (20m); dimension 2"));
+	assert_true(said.findings[0].psi > .002 && said.findings[0].psi < .05 && said.findings[0].moved);
+	signal_done(&said);
+	said = say(j, &t, last, .05, 2000 + found);
+	assert_int_equal(said.state, SIGNAL_ONGOING);
+	assert_non_null(strstr(said.findings[0].change, ", over 4 windows (20m), 1 window ago"));
+	signal_done(&said);
+	/* It lasts, and is known; it grows, and is told; all of it goes, and all is quiet. */
+	assert_int_equal(alarms(j, &t, .05, 3000, 600), 0);
+	said = say(j, &t, last, .05, 3600);
+	assert_int_equal(said.state, SIGNAL_ONGOING);
+	signal_done(&said);
+	assert_int_equal(alarms(j, &t, .4, 4000, 100), 1);
+	assert_int_equal(alarms(j, &t, 0, 5000, 200), 0);
+	said = say(j, &t, last, 0, 5200);
+	assert_int_equal(said.state, SIGNAL_QUIET);
+	signal_done(&said);
+	judge_close(j);
+	reference_close(r);
+}
+
+/* What single windows hardly see they do not call over either. */
+static void test_small_shifts_go(void **state)
+{
+	struct nature t = {.n = 200};
+	struct reference *r = reference_of(&t, 480, 2);
+	struct judge *j = judge_open(r, &JUDGE_OPTIONS);
+	double last[P] = {0};
+	int64_t gone = 0;
+
+	(void)state;
+	assert_int_equal(alarms(j, &t, .05, 1000, 200), 1);
+	for (int64_t i = 0; i < 100 && !gone; i++) {
+		struct signal s = say(j, &t, last, 0, 2000 + i);
+		gone = s.state == SIGNAL_RESOLVED ? i + 1 : 0;
+		assert_false(s.fresh);
+		signal_done(&s);
+	}
+	print_message("gone in the %lldth window\n", (long long)gone);
+	assert_in_range(gone, 16, 96);
+	judge_close(j);
+	reference_close(r);
+}
+
+/* A cut window is part of no stretch; one that ran over a gap says how long it was. */
+static void test_stretches_run_over_gaps(void **state)
+{
+	struct nature t = {.n = 200};
+	struct reference *r = reference_of(&t, 480, 2);
+	struct judge *j = judge_open(r, &JUDGE_OPTIONS);
+	double last[P] = {0};
+	bool found = false;
+
+	(void)state;
+	for (int64_t i = 0; i < 400 && !found; i++) {
+		struct window w;
+		struct signal s;
+		int64_t at = i / 2 * 20 + i % 2; /* two windows in twenty; the first is cut, and far off */
+
+		window_init(&w, at * WINDOW_US, (at + 1) * WINDOW_US, P + 1);
+		fill(w.v, &t, last, i % 2 ? .08 : 5);
+		w.n = w.v[0];
+		w.cut = i % 2 == 0;
+		judge_window(j, &w, &s);
+		assert_false(w.cut && s.fresh);
+		found = s.fresh;
+		if (found)
+			assert_non_null(strstr(s.findings[0].change, "over the last 4 windows (5h5m)"));
+		signal_done(&s);
+		window_done(&w);
+	}
+	assert_true(found);
+	judge_close(j);
+	reference_close(r);
+}
+
 /* However sure: below the smallest effect nothing pages. */
 static void test_small_shifts_are_no_news(void **state)
 {
@@ -225,20 +336,19 @@ static void test_small_shifts_are_no_news(void **state)
 	reference_close(r);
 }
 
-static void test_state_goes_on_where_it_was(void **state)
+static void state_goes_on(struct nature t, size_t n_windows, double small, double large)
 {
-	struct nature t = {.n = 100, .natural = .1};
-	struct reference *r = reference_of(&t, 30, 7);
+	struct reference *r = reference_of(&t, n_windows, 7);
 	struct judge *a = judge_open(r, &JUDGE_OPTIONS), *b = judge_open(r, &JUDGE_OPTIONS);
 	struct buf one = BUF_EMPTY, two = BUF_EMPTY;
+	size_t fresh = 0;
 	struct error e = {""};
 
-	(void)state;
-	for (int64_t step = 0; step < 30; step++) {
-		double shift = step < 5 ? 0 : step < 15 ? .5 : step < 22 ? 1.5 : 0;
+	for (int64_t step = 0; step < 60; step++) {
+		double shift = step < 5 ? 0 : step < 35 ? small : step < 42 ? large : 0;
 
 		srand48(step);
-		alarms(a, &t, shift, step * 3, 3);
+		fresh += alarms(a, &t, shift, step * 3, 3);
 		srand48(step);
 		alarms(b, &t, shift, step * 3, 3);
 		buf_clear(&one);
@@ -250,16 +360,56 @@ static void test_state_goes_on_where_it_was(void **state)
 		judge_close(b);
 		b = judge_open(r, &JUDGE_OPTIONS);
 		assert_int_equal(judge_unpack(b, one.at, one.n, &e), 0);
-		for (size_t cut = 0; cut < one.n; cut += 7) {
+		for (size_t cut = 0; cut < one.n && step % 5 == 0; cut += 7) {
 			struct judge *c = judge_open(r, &JUDGE_OPTIONS);
 			assert_true(judge_unpack(c, one.at, cut, &e) < 0);
 			judge_close(c);
 		}
 	}
+	assert_true(fresh >= 2);
 	buf_done(&one);
 	buf_done(&two);
 	judge_close(a);
 	judge_close(b);
+	reference_close(r);
+}
+
+static void test_state_goes_on_where_it_was(void **state)
+{
+	(void)state;
+	state_goes_on((struct nature){.n = 100, .natural = .1}, 30, .5, 1.5);
+	state_goes_on((struct nature){.n = 200}, 160, .08, .5);
+}
+
+/* Of before there were longer stretches: they begin now, and what was known is. */
+static void test_older_states_open(void **state)
+{
+	static const double shifts[] = {0, .5};
+	struct nature t = {.n = 200};
+	struct reference *r = reference_of(&t, 480, 2);
+	size_t n_longer = r->statistics[0].n_longer;
+	struct error e = {""};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct buf old = BUF_EMPTY, new = BUF_EMPTY;
+		struct judge *a, *b;
+
+		r->statistics[0].n_longer = 0;
+		a = judge_open(r, &JUDGE_OPTIONS);
+		assert_int_equal(alarms(a, &t, shifts[i], 1000, 20), i);
+		judge_pack(a, &old);
+		judge_close(a);
+		r->statistics[0].n_longer = n_longer;
+		b = judge_open(r, &JUDGE_OPTIONS);
+		assert_int_equal(judge_unpack(b, old.at, old.n, &e), 0);
+		assert_int_equal(alarms(b, &t, shifts[i], 1020, 200), 0);
+		judge_pack(b, &new);
+		assert_true(new.n > old.n);
+		judge_close(b);
+		buf_done(&old);
+		buf_done(&new);
+	}
 	reference_close(r);
 }
 
@@ -347,8 +497,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_budget_is_kept),
 		cmocka_unit_test(test_what_moves_is_said_once),
+		cmocka_unit_test(test_small_shifts_show_in_longer_stretches),
+		cmocka_unit_test(test_small_shifts_go),
+		cmocka_unit_test(test_stretches_run_over_gaps),
 		cmocka_unit_test(test_small_shifts_are_no_news),
 		cmocka_unit_test(test_state_goes_on_where_it_was),
+		cmocka_unit_test(test_older_states_open),
 		cmocka_unit_test(test_too_little_to_judge_by),
 		cmocka_unit_test(test_windows_that_say_nothing),
 		cmocka_unit_test(test_selftest_holds_it_too),

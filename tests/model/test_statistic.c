@@ -48,8 +48,12 @@ static struct reference *with_statistic(void)
 	r->width -= last;
 	r->n_statistics = 1;
 	*s = (struct statistic){.name = mem_copy_text("apart"), .plugin_version = mem_copy_text("1.2"), .bytes = mem_copy("abc", 3), .n_bytes = 3,
-		.first = r->width, .width = SUMS, .base = mem_zero(SUMS + 1, sizeof(int64_t)), .n_base = SUMS + 1, .ratio = 1.5, .excess = .25,
-		.mean = -.125, .sd = .5, .n_windows = 30, .memory = 1.75, .judged = true};
+		.first = r->width, .width = SUMS, .base = mem_zero(SUMS + 1, sizeof(int64_t)), .n_base = SUMS + 1, .one = {.ratio = 1.5, .excess = .25,
+		.mean = -.125, .sd = .5, .n = 30, .memory = 1.75}, .judged = true};
+	s->longer = mem_zero(2, sizeof *s->longer);
+	s->longer[0] = (struct statistic_law){.windows = 4, .ratio = 1, .sd = .5, .n = 12, .memory = 1};
+	s->longer[1] = (struct statistic_law){.windows = 16, .ratio = 1.25, .mean = .5, .sd = .75, .n = 9, .memory = 1.5};
+	s->n_longer = 2;
 	s->options = mem_zero(1, sizeof *s->options);
 	s->options[0] = (struct reference_option){mem_copy_text("sample"), .5};
 	s->n_options = 1;
@@ -76,7 +80,9 @@ static void test_what_is_written_comes_back(void **state)
 	assert_int_equal(back->n_statistics, 1);
 	assert_string_equal(back->statistics[0].name, "apart");
 	assert_memory_equal(back->statistics[0].base, r->statistics[0].base, (SUMS + 1) * sizeof(int64_t));
-	assert_true(back->statistics[0].options[0].value == .5 && back->statistics[0].sd == .5 && back->statistics[0].memory == 1.75);
+	assert_true(back->statistics[0].options[0].value == .5 && back->statistics[0].one.sd == .5 && back->statistics[0].one.memory == 1.75);
+	assert_int_equal(back->statistics[0].n_longer, 2);
+	assert_true(back->statistics[0].longer[1].windows == 16 && back->statistics[0].longer[1].memory == 1.5);
 	assert_null(back->statistics[0].door);
 	buf_done(&a);
 	buf_done(&b);
@@ -91,9 +97,12 @@ static void b_width(struct reference *r) { r->statistics[0].width++; }
 static void b_none(struct reference *r) { r->statistics[0].width = 0; }
 static void b_base(struct reference *r) { r->statistics[0].base[0] = -1; }
 static void b_short(struct reference *r) { r->statistics[0].n_base--; }
-static void b_sd(struct reference *r) { r->statistics[0].sd = 0; }
-static void b_mean(struct reference *r) { r->statistics[0].mean = (double)NAN; }
-static void b_memory(struct reference *r) { r->statistics[0].memory = .5; }
+static void b_sd(struct reference *r) { r->statistics[0].one.sd = 0; }
+static void b_mean(struct reference *r) { r->statistics[0].one.mean = (double)NAN; }
+static void b_memory(struct reference *r) { r->statistics[0].one.memory = .5; }
+static void b_longer(struct reference *r) { r->statistics[0].longer[1].sd = 0; }
+static void b_order(struct reference *r) { r->statistics[0].longer[1].windows = 4; }
+static void b_many(struct reference *r) { r->statistics[0].longer[1].windows = STATISTIC_MOST_WINDOWS + 1; }
 static void b_option(struct reference *r) { r->statistics[0].options[0].value = (double)INFINITY; }
 static void b_count(struct reference *r) { r->windows[1].v[r->statistics[0].first] = r->windows[1].n + 1; }
 static void b_negative(struct reference *r) { r->others[0].v[r->statistics[0].first] = -1; }
@@ -102,7 +111,7 @@ static void b_kind(struct reference *r) { r->measures[0].kind = MEASURE_STATISTI
 
 static void test_every_promise_is_checked(void **state)
 {
-	static void (*const breaks[])(struct reference *) = {b_name, b_first, b_width, b_none, b_base, b_short, b_sd, b_mean, b_memory, b_option,
+	static void (*const breaks[])(struct reference *) = {b_name, b_first, b_width, b_none, b_base, b_short, b_sd, b_mean, b_memory, b_longer, b_order, b_many, b_option,
 		b_count, b_negative, b_kind};
 
 	(void)state;
@@ -138,7 +147,7 @@ static void test_answers_are_distrusted(void **state)
 		{.statistic = 1, .expected = 1, .n_shifts = OODD_MOST_SHIFTS + 1},
 	};
 	struct statistic_door door = {.compare = compare};
-	struct statistic s = {.ratio = 1.5, .excess = .25, .door = &door};
+	struct statistic s = {.one = {.ratio = 1.5, .excess = .25}, .door = &door};
 	int64_t base[] = {100, 0}, some[] = {10, 0}, no[] = {0, 0};
 	struct oodd_comparison c;
 
@@ -149,12 +158,12 @@ static void test_answers_are_distrusted(void **state)
 	}
 	answer = (struct oodd_comparison){.statistic = 6, .expected = 2};
 	assert_true(statistic_compare(&s, base, some, &c));
-	assert_true(fabs(statistic_height(&s, &c) - log(2)) < 1e-12); /* of 2 x 1.5 */
+	assert_true(fabs(statistic_height(&s.one, &c) - log(2)) < 1e-12); /* of 2 x 1.5 */
 	answer.expected = .1;
 	assert_true(statistic_compare(&s, base, some, &c));
-	assert_true(fabs(statistic_height(&s, &c) - log(6 / .35)) < 1e-12); /* of .1 + .25 */
+	assert_true(fabs(statistic_height(&s.one, &c) - log(6 / .35)) < 1e-12); /* of .1 + .25 */
 	answer.statistic = 0;
-	assert_true(statistic_compare(&s, base, some, &c) && isfinite(statistic_height(&s, &c)));
+	assert_true(statistic_compare(&s, base, some, &c) && isfinite(statistic_height(&s.one, &c)));
 	assert_false(statistic_compare(&s, base, no, &c) || statistic_compare(&s, no, some, &c) || statistic_compare(&s, NULL, some, &c));
 	answer_code = -EDOM;
 	assert_false(statistic_compare(&s, base, some, &c));

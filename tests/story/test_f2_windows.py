@@ -5,8 +5,8 @@ import pytest
 
 from oodd import MODEL, Home, sample, spaced
 
-DETECTORS = ', detectors = { "mean_shift", "covariance_shift", rff_mmd = { features = 64, sample = 0.5 }, "bbse" }'
-NAMES = {"mean_shift", "covariance_shift", "rff_mmd", "bbse"}
+DETECTORS = ', detectors = { "mean_shift", "covariance_shift", rff_mmd = { features = 64, sample = 0.5 }, "bbse", "chi_squared" }'
+NAMES = {"mean_shift", "covariance_shift", "rff_mmd", "bbse", "chi_squared"}
 
 
 @pytest.fixture(scope="module")
