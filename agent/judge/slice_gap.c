@@ -477,7 +477,7 @@ static bool carries(const struct reference *r, const struct moved *m, size_t sli
 	compare(&m->q, x, windows, tail, g);
 	mix = gap_difference(gap_share((double)counts[at + SLICE_RECORDS], n_now, tail),
 		gap_share((double)base[at + SLICE_RECORDS], n_then, tail));
-	return g->change_low > 0 || mix.low > 0;
+	return g->change_low > 0 || (mix.low > 0 && g->low > 0); /* more of its records, but like any: it is everywhere */
 }
 
 static int largest_first(const void *a, const void *b)
@@ -523,5 +523,5 @@ void slice_where_find(const struct reference *r, const int64_t *counts, const in
 	if (to->where.n > 0)
 		snprintf(to->where_words, sizeof to->where_words, "%s", to->where.at[0].words);
 	else if (seen > 0)
-		snprintf(to->where_words, sizeof to->where_words, "everywhere: no slice has more of it than of the records");
+		snprintf(to->where_words, sizeof to->where_words, "everywhere: no slice stands out");
 }

@@ -9,6 +9,9 @@
 enum { FAULTS_TOLD = 3, FEATURES_MET = 32, FEATURES_TOLD = 4 };
 /* Of the fused surprise. */
 #define WORTH_TELLING .2
+/* Of what the detectors of features say: a feature with less is not told beside others; one with so much is the reason. */
+#define FEATURE_WORTH_TELLING .1
+#define FEATURE_ALONE .5
 
 static void put_text(struct buf *to, const char *key, const char *text)
 {
@@ -105,20 +108,28 @@ static const struct explain_reason *reason_first(const struct explanation *x, in
 	return NULL;
 }
 
-static void logits_words(const struct explanation *x, struct buf *to)
+/* What is told began at `from`. */
+static void between(size_t from, struct buf *to)
+{
+	buf_text(to, to->n > from ? "; " : "");
+}
+
+static void logits_words(const struct explanation *x, size_t from, struct buf *to)
 {
 	const struct explain_reason *r = reason_first(x, ODD_LOGITS, OODD_REASON_CLASS);
 
+	between(from, to);
 	buf_text(to, "the model is unsure");
 	if (r)
 		buf_format(to, " (%s at %.0f %%)", r->name, 100 * r->weight);
 }
 
-static void space_words(const struct explanation *x, struct buf *to)
+static void space_words(const struct explanation *x, size_t from, struct buf *to)
 {
 	const struct explain_reason *record = reason_first(x, ODD_SPACE, OODD_REASON_ROW);
 
 	/* A p-value is at least 1 / (n + 1): no share is nothing. */
+	between(from, to);
 	buf_format(to, "its place is among the oddest %.2g %%", 100 * x->family[ODD_SPACE]);
 	if (x->nearest)
 		buf_format(to, ", nearest class %s", x->nearest);
@@ -171,7 +182,16 @@ static int told_order(const void *a, const void *b)
 	return strcmp(x->reason->name, y->reason->name);
 }
 
-static void features_words(const struct explanation *x, struct buf *to)
+/* Has a fault already named what is rarest, or is nothing rare by itself where there is a fault? */
+static bool fault_told_it(const struct explanation *x, const struct told *told, size_t n)
+{
+	for (size_t i = 0; i < x->n_faults && i < FAULTS_TOLD; i++)
+		if (n == 0 || told[0].share < FEATURE_WORTH_TELLING || strcmp(told[0].reason->name, x->faults[i].name) == 0)
+			return true;
+	return false;
+}
+
+static void features_words(const struct explanation *x, size_t from, struct buf *to)
 {
 	const struct explain_reason *record = reason_first(x, ODD_FEATURES, OODD_REASON_ROW);
 	double whole = family_share(x, ODD_FEATURES);
@@ -182,16 +202,22 @@ static void features_words(const struct explanation *x, struct buf *to)
 		if (x->detectors[i].family == ODD_FEATURES)
 			n = features_add(&x->detectors[i], whole, told, n);
 	qsort(told, n, sizeof *told, told_order);
-	buf_text(to, "rare values");
-	for (size_t i = 0; i < n && i < FEATURES_TOLD && (i < 2 || told[i].share >= .1); i++)
-		buf_format(to, "%s%s = %s (%.0f %%)", i ? ", " : ": ", told[i].reason->name, told[i].reason->value, 100 * told[i].share);
+	if (fault_told_it(x, told, n))
+		return;
+	while (n > 0 && told[n - 1].share < FEATURE_WORTH_TELLING)
+		n--;
+	between(from, to);
+	buf_text(to, n == 0 ? "its features are unusual together, none by itself" : n == 1 || told[0].share >= FEATURE_ALONE ? "rare value: " : "rare together: ");
+	for (size_t i = 0; i < n && i < FEATURES_TOLD; i++)
+		buf_format(to, "%s%s = %s (%.0f %%%s)", i ? ", " : "", told[i].reason->name, told[i].reason->value, 100 * told[i].share,
+			i ? "" : " of what is odd");
 	if (record)
 		buf_format(to, ", nearest record %s", record->name);
 }
 
-static void families_words(const struct explanation *x, bool begun, struct buf *to)
+static void families_words(const struct explanation *x, size_t from, struct buf *to)
 {
-	static void (*const words[ODD_FAMILY_N])(const struct explanation *, struct buf *) = {
+	static void (*const words[ODD_FAMILY_N])(const struct explanation *, size_t from, struct buf *) = {
 		[ODD_LOGITS] = logits_words, [ODD_SPACE] = space_words, [ODD_FEATURES] = features_words};
 	double share[ODD_FAMILY_N];
 
@@ -204,21 +230,19 @@ static void families_words(const struct explanation *x, bool begun, struct buf *
 			best = share[f] > share[best] ? f : best;
 		if (share[best] < WORTH_TELLING)
 			return;
-		buf_text(to, begun ? "; " : "");
-		words[best](x, to);
+		words[best](x, from, to);
 		share[best] = 0;
-		begun = true;
 	}
 }
 
 void explanation_words(const struct explanation *x, struct buf *to)
 {
-	size_t n = x->n_faults < FAULTS_TOLD ? x->n_faults : FAULTS_TOLD;
+	size_t n = x->n_faults < FAULTS_TOLD ? x->n_faults : FAULTS_TOLD, from = to->n;
 
 	for (size_t i = 0; i < n; i++)
 		buf_format(to, "%s%s %s", i ? "; " : "", x->faults[i].name, x->faults[i].what);
 	if (x->flagged)
-		families_words(x, n > 0, to);
-	if (n == 0 && x->n_detectors && x->flagged && to->n == 0)
+		families_words(x, from, to);
+	if (n == 0 && x->n_detectors && x->flagged && to->n == from)
 		buf_format(to, "%s says so", x->detectors[0].name);
 }

@@ -191,6 +191,14 @@ static void it_sits_in_one_or_everywhere(void **state)
 	assert_int_equal(s.slices.where.n, 0);
 	assert_non_null(strstr(s.slices.where_words, "everywhere"));
 	slice_signal_done(&s.slices);
+	window_init(&w, 3 * HOUR, 4 * HOUR, r->width); /* all of all: that more of b's records came by is no reason */
+	records(r, &w, 0, 50, 50);
+	records(r, &w, 1, 170, 170);
+	records(r, &w, 2, 30, 30);
+	push(&b, w, true, true, &s);
+	for (size_t i = 0; i < s.slices.where.n; i++)
+		assert_string_not_equal(s.slices.where.at[i].value, "b");
+	slice_signal_done(&s.slices);
 	slice_book_done(&b);
 	reference_close(r);
 }

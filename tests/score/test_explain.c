@@ -157,12 +157,48 @@ static void cells_that_do_not_fit(void **state)
 	batch_close(b);
 }
 
+/* What a detector of features says, in words: only what counts, and nothing twice. */
+static void only_what_counts_is_told(void **state)
+{
+	static const struct {
+		double share[3];
+		const char *fault, *words;
+	} cases[] = {
+		{{.77, .14, .03}, NULL, "rare value: age = 99 (77 % of what is odd), rate = 0.1 (14 %)"},
+		{{.3, .2, .01}, NULL, "rare together: age = 99 (30 % of what is odd), rate = 0.1 (20 %)"},
+		{{.05, .04, .03}, NULL, "its features are unusual together, none by itself"},
+		{{.9, .01, 0}, "age", "age missing"},
+		{{.05, .04, .03}, "size", "size missing"},
+		{{.9, .01, 0}, "size", "size missing; rare value: age = 99 (90 % of what is odd)"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct explain_detector d = {.name = "copula", .share = 1, .family = ODD_FEATURES, .n_reasons = 3};
+		struct explanation x = {.flagged = true, .detectors = &d, .n_detectors = 1, .n_faults = cases[i].fault != NULL};
+		struct buf text = BUF_EMPTY;
+		static const char *const names[] = {"age", "rate", "x2"}, *const values[] = {"99", "0.1", "7"};
+
+		for (size_t k = 0; k < 3; k++) {
+			d.reasons[k] = (struct explain_reason){.kind = OODD_REASON_NUMERIC, .name = names[k], .weight = cases[i].share[k]};
+			snprintf(d.reasons[k].value, sizeof d.reasons[k].value, "%s", values[k]);
+		}
+		x.faults[0].name = cases[i].fault;
+		snprintf(x.faults[0].what, sizeof x.faults[0].what, "missing");
+		buf_text(&text, "id\t"); /* behind something else */
+		explanation_words(&x, &text);
+		assert_string_equal(buf_cstr(&text) + 3, cases[i].words);
+		buf_done(&text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_same_scores),
 		cmocka_unit_test(neighbours_have_their_ids),
 		cmocka_unit_test(cells_that_do_not_fit),
+		cmocka_unit_test(only_what_counts_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, open_all, close_all);
