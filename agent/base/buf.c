@@ -2,6 +2,8 @@
  * Bytes that grow. Also the one place that writes JSON text and numbers, so that all output escapes alike. */
 #include "base/buf.h"
 
+#include "base/decimal.h"
+
 #include "base/mem.h"
 
 #include <errno.h>
@@ -160,19 +162,12 @@ int buf_json_text(struct buf *b, const char *text, size_t n)
 
 int buf_json_number(struct buf *b, double x)
 {
-	char text[40];
+	char text[DECIMAL_ROOM];
 
 	if (!isfinite(x))
 		return buf_text(b, "null");
-	if (x == floor(x) && fabs(x) < 1e15)
-		return buf_format(b, "%.0f", x);
 	/* Up to 15 digits come out as they went in, without zeros behind. */
-	for (int digits = 15; digits <= 17; digits++) {
-		snprintf(text, sizeof text, "%.*g", digits, x);
-		if (strtod(text, NULL) == x)
-			break;
-	}
-	return buf_text(b, text);
+	return buf_put(b, text, decimal_write(x, text));
 }
 
 const char *buf_cstr(struct buf *b)

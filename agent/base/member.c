@@ -8,7 +8,9 @@
 
 void member_key(struct buf *to, const char *key)
 {
-	buf_format(to, to->n && to->at[to->n - 1] != '{' ? ",\"%s\":" : "\"%s\":", key);
+	buf_text(to, to->n && to->at[to->n - 1] != '{' ? ",\"" : "\"");
+	buf_text(to, key);
+	buf_text(to, "\":");
 }
 
 void member_text(struct buf *to, const char *key, const char *text)
@@ -29,7 +31,10 @@ void member_number(struct buf *to, const char *key, double x)
 void member_whole(struct buf *to, const char *key, int64_t x)
 {
 	member_key(to, key);
-	buf_format(to, "%lld", (long long)x);
+	if (x > -(INT64_C(1) << 49) && x < INT64_C(1) << 49) /* a double, told in full */
+		buf_json_number(to, (double)x);
+	else
+		buf_format(to, "%lld", (long long)x);
 }
 
 void member_bool(struct buf *to, const char *key, bool x)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/note.h"
 #include "judge/caution.h"
 #include "stats/divergence.h"
 #include "stats/evidence.h"
@@ -156,31 +157,6 @@ static void fill_sizes(
 		to->w1 = fmax(to->w1, fabs(after - m->centre) / m->scale);
 }
 
-/* "0.02 %", "1.0 %", "23 %". Two for each measure of each window: all but the smallest without printf. */
-static const char *percent(double share, char *to, size_t n)
-{
-	double x = 100 * share;
-	long tenths = lrint(10 * x);
-	char *at = to + n;
-
-	if ((x != 0 && x < .095) || !(x < 1000)) {
-		snprintf(to, n, x < .095 ? "%.2g %%" : "%.0f %%", x);
-		return to;
-	}
-	*--at = '\0';
-	*--at = '%';
-	*--at = ' ';
-	if (x < 9.95) {
-		*--at = (char)('0' + tenths % 10);
-		*--at = '.';
-		*--at = (char)('0' + tenths / 10);
-		return at;
-	}
-	for (long whole = lrint(x); whole; whole /= 10)
-		*--at = (char)('0' + whole % 10);
-	return at;
-}
-
 /* How much a tail's growth tells, in nats a record. */
 static double tail_tells(double before, double after)
 {
@@ -192,7 +168,7 @@ static void p_value_words(const struct measure *m, const double *q, struct findi
 {
 	size_t up_to = 0;
 	double before = 0, after = 0, told = 0;
-	char one[16], two[16];
+	struct note note = note_open(to->change, sizeof to->change);
 
 	for (size_t i = 0; i < m->n_edges && m->edges[i] <= .5; i++) {
 		bool usual = m->edges[i] <= .01 + 1e-12;
@@ -206,23 +182,27 @@ static void p_value_words(const struct measure *m, const double *q, struct findi
 		to->after = after;
 		up_to = i;
 	}
-	before = to->before;
-	after = to->after;
-	snprintf(to->change, sizeof to->change, "p <= %.3g: %s -> %s of records",
-		m->n_edges ? m->edges[up_to] : 1, percent(before, one, sizeof one),
-		percent(after, two, sizeof two));
+	note_text(&note, "p <= ");
+	note_number(&note, m->n_edges ? m->edges[up_to] : 1, 3);
+	note_text(&note, ": ");
+	note_percent(&note, to->before);
+	note_text(&note, " -> ");
+	note_percent(&note, to->after);
+	note_text(&note, " of records");
 }
 
-static void bin_words(const struct measure *m, size_t bin, const double *q, char *to, size_t n)
+static void bin_words(const struct measure *m, size_t bin, const double *q, struct note *to)
 {
-	char words[80], one[16], two[16];
+	char words[80];
 
 	if (bin == m->other)
-		snprintf(words, sizeof words, "%s", m->kind == MEASURE_ACCURACY ? "wrong" : "values never seen before");
+		note_text(to, m->kind == MEASURE_ACCURACY ? "wrong" : "values never seen before");
 	else
-		measure_bin_words(m, bin, words, sizeof words);
-	snprintf(to, n, "%s: %s -> %s", words, percent(m->mean[bin], one, sizeof one),
-		percent(q[bin], two, sizeof two));
+		note_text(to, measure_bin_words(m, bin, words, sizeof words));
+	note_text(to, ": ");
+	note_percent(to, m->mean[bin]);
+	note_text(to, " -> ");
+	note_percent(to, q[bin]);
 }
 
 /* Which of the bins has grown says little: whatever lies above the first is more than there ever was. */
@@ -243,41 +223,46 @@ static bool words(const struct measure *m, double centre, const int64_t *v, cons
 	size_t bin = told->bin[0];
 	double after = mean_after(m, v);
 	char share[260];
+	struct note note = note_open(share, sizeof share), all = note_open(to->change, sizeof to->change);
 
-	for (size_t i = 0, used = 0; i < told->n && used < sizeof share - 100; i++) {
-		used += (size_t)snprintf(share + used, sizeof share - used, "%s", i ? ", " : "");
-		bin_words(m, told->bin[i], q, share + used, sizeof share - used);
-		used += strlen(share + used);
+	for (size_t i = 0; i < told->n && note.n < sizeof share - 100; i++) {
+		note_text(&note, i ? ", " : "");
+		bin_words(m, told->bin[i], q, &note);
 	}
 	if ((measure_counts_numbers(m) || m->kind == MEASURE_CONFIDENCE) && !isnan(after) && bin != m->missing &&
 		bin != m->mistyped) {
 		after = measure_rounded(m, after);
 		to->before = centre;
 		to->after = after;
-		snprintf(to->change, sizeof to->change, "mean %.4g -> %.4g (%s)", centre, after,
-			share);
+		note_text(&all, "mean ");
+		note_number(&all, centre, 4);
+		note_text(&all, " -> ");
+		note_number(&all, after, 4);
+		note_text(&all, " (");
+		note_text(&all, share);
+		note_text(&all, ")");
 		return true;
 	}
 	to->before = m->mean[bin];
 	to->after = q[bin];
-	snprintf(to->change, sizeof to->change, "%s", share);
+	note_text(&all, share);
 	return false;
 }
 
 /* ", normal for Monday 09:00: 12 %". */
 static void when_words(const char *when, bool share, struct finding *to)
 {
-	size_t n = strlen(to->change);
-	char number[32];
-	const char *usual = number;
+	struct note note = note_behind(to->change, sizeof to->change);
 
 	if (!when[0])
 		return;
+	note_text(&note, ", normal for ");
+	note_text(&note, when);
+	note_text(&note, ": ");
 	if (share)
-		usual = percent(to->before, number, sizeof number);
+		note_percent(&note, to->before);
 	else
-		snprintf(number, sizeof number, "%.4g", to->before);
-	snprintf(to->change + n, sizeof to->change - n, ", normal for %s: %s", when, usual);
+		note_number(&note, to->before, 4);
 }
 
 double effect_fill(const struct measure *m, double centre, const char *when, const int64_t *v,

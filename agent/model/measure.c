@@ -3,6 +3,8 @@
  * of a measure, so the processor has nothing to guess wrong. */
 #include "model/measure.h"
 
+#include "base/note.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
@@ -154,35 +156,38 @@ static void fields_words(const struct measure *m, size_t bin, char *to, size_t n
 		snprintf(to, n, "%.0f field%s %s", low, low > 0 && low < 2 ? "" : "s", what);
 }
 
-static void interval_words(const struct measure *m, size_t bin, char *to, size_t n)
+static void interval_words(const struct measure *m, size_t bin, struct note *to)
 {
-	if (m->n_edges == 0)
-		snprintf(to, n, m->below != MEASURE_NO_BIN ? "%.6g to %.6g" : "any", m->least,
-			m->most);
-	else if (bin == 0)
-		snprintf(to, n, "<= %.6g", m->edges[0]);
-	else if (bin == m->n_edges)
-		snprintf(to, n, "> %.6g", m->edges[bin - 1]);
-	else
-		snprintf(to, n, "(%.6g, %.6g]", m->edges[bin - 1], m->edges[bin]);
+	if (m->n_edges == 0 && m->below == MEASURE_NO_BIN) {
+		note_text(to, "any");
+		return;
+	}
+	note_text(to, m->n_edges == 0 ? "" : bin == 0 ? "<= " : bin == m->n_edges ? "> " : "(");
+	note_number(to, m->n_edges == 0 ? m->least : m->edges[bin ? bin - 1 : 0], 6);
+	if (m->n_edges > 0 && (bin == 0 || bin == m->n_edges))
+		return;
+	note_text(to, m->n_edges == 0 ? " to " : ", ");
+	note_number(to, m->n_edges == 0 ? m->most : m->edges[bin], 6);
+	note_text(to, m->n_edges == 0 ? "" : "]");
 }
 
 const char *measure_bin_words(const struct measure *m, size_t bin, char *to, size_t n)
 {
 	const char *special = special_words(m, bin);
+	struct note note = note_open(to, n);
 
 	assert(bin < m->n);
 	if (special)
-		snprintf(to, n, "%s", special);
-	else if (bin == m->below)
-		snprintf(to, n, "< %.6g (beyond the reference)", m->least);
-	else if (bin == m->above)
-		snprintf(to, n, "> %.6g (beyond the reference)", m->most);
-	else if (m->n_words > 0)
-		snprintf(to, n, "%s", m->words[bin]);
+		note_text(&note, special);
+	else if (bin == m->below || bin == m->above) {
+		note_text(&note, bin == m->below ? "< " : "> ");
+		note_number(&note, bin == m->below ? m->least : m->most, 6);
+		note_text(&note, " (beyond the reference)");
+	} else if (m->n_words > 0)
+		note_text(&note, m->words[bin]);
 	else if (measure_counts_fields(m))
 		fields_words(m, bin, to, n);
 	else
-		interval_words(m, bin, to, n);
+		interval_words(m, bin, &note);
 	return to;
 }

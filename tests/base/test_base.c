@@ -2,9 +2,11 @@
  * The ground floor: bytes, times, words, hashes. */
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/note.h"
 #include "base/words.h"
 
 #include <errno.h>
@@ -12,6 +14,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -171,6 +174,91 @@ static void errors_name_the_place(void **state)
 	assert_string_equal(e.text, "oodd.lua:14: unknown key 'windw'");
 }
 
+static void a_number_is_as_printf_has_it(double x)
+{
+	char got[64], want[64];
+
+	for (int digits = 1; digits <= 9; digits++) {
+		struct note note = note_open(got, sizeof got);
+
+		note_number(&note, x, digits);
+		snprintf(want, sizeof want, "%.*g", digits, x);
+		assert_string_equal(got, want);
+	}
+}
+
+static void notes_are_written_as_printf_does(void **state)
+{
+	const double odd[] = {0, -0.0, NAN, INFINITY, -INFINITY, 1, .5, 2.5, .125, 1e-4, 9.9999e-5, 99999.5, 999999.5, 9.5, 99.5, .00015, 1e22, -3.25};
+	uint64_t seed = 1;
+	char text[12], longer[96];
+	struct note note = note_open(text, sizeof text);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+		a_number_is_as_printf_has_it(odd[i]);
+	for (int i = 0; i < 40000; i++) {
+		seed = hash_bytes(&seed, sizeof seed, 0);
+		double u = (double)(seed >> 11) * 0x1p-53, x = exp((u - .5) * 40);
+
+		a_number_is_as_printf_has_it(i % 2 ? x : -x);
+		a_number_is_as_printf_has_it(round(u * 1e5) / 1e4); /* as logs have them, ties among them */
+	}
+	note_text(&note, "mean ");
+	note_number(&note, 40.437, 4);
+	note_text(&note, " -> much more");
+	assert_string_equal(text, "mean 40.44 ");
+	note = note_open(longer, sizeof longer);
+	for (double share = 1e-4; share < 20; share *= 10) {
+		note_percent(&note, share);
+		note_text(&note, ",");
+		note_percent(&note, 2.3 * share);
+		note_text(&note, ";");
+	}
+	assert_string_equal(longer, "0.01 %,0.023 %;0.1 %,0.2 %;1.0 %,2.3 %;10 %,23 %;100 %,230 %;1000 %,2300 %;");
+}
+
+/* What printf and strtod say: the first of 15, 16, 17 digits that reads back. */
+static void a_decimal_is_as_printf_has_it(double x)
+{
+	char got[DECIMAL_ROOM], want[DECIMAL_ROOM];
+	int digits = 15;
+
+	do
+		snprintf(want, sizeof want, "%.*g", digits, x);
+	while (strtod(want, NULL) != x && ++digits <= 17);
+	assert_int_equal(decimal_write(x, got), strlen(want));
+	assert_string_equal(got, want);
+}
+
+static void decimals_read_back(void **state)
+{
+	const double odd[] = {1, 7, 100, 123456789012345, .1, .5, 1e-11, 9.999999999999999e-12, 1e15, 999999999999999.9, 1e-4, 9.99999999999999999e-5, 5e-324, 1.7e308, -0.0, 1e22, 0.3};
+	uint64_t seed = 1, bits;
+	double x;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+		for (int step = -2; step <= 2; step++) {
+			memcpy(&bits, &odd[i], sizeof bits);
+			bits += (uint64_t)(odd[i] ? step : 0);
+			memcpy(&x, &bits, sizeof x);
+			a_decimal_is_as_printf_has_it(x);
+			a_decimal_is_as_printf_has_it(-x);
+		}
+	for (int e = -40; e < 52; e++)
+		for (int step = -1; step <= 1; step++)
+			a_decimal_is_as_printf_has_it(ldexp(1 + step * 0x1p-52, e));
+	for (int i = 0; i < 30000; i++) {
+		bits = seed = hash_bytes(&seed, sizeof seed, 0);
+		bits = (bits >> 12) | (UINT64_C(980) + bits % 96) << 52;
+		memcpy(&x, &bits, sizeof x);
+		a_decimal_is_as_printf_has_it(x);
+		a_decimal_is_as_printf_has_it(round(x * 1e6) / 1e6);
+		a_decimal_is_as_printf_has_it(.1 * (double)(i + 1));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,7 +266,8 @@ int main(void)
 		cmocka_unit_test(json_numbers_read_back), cmocka_unit_test(times_are_read_and_written),
 		cmocka_unit_test(durations_are_read_and_written), cmocka_unit_test(the_nearest_word_is_found),
 		cmocka_unit_test(hashes_agree_with_the_world), cmocka_unit_test(the_arena_aligns_and_is_reused),
-		cmocka_unit_test(errors_name_the_place),
+		cmocka_unit_test(errors_name_the_place), cmocka_unit_test(notes_are_written_as_printf_does),
+		cmocka_unit_test(decimals_read_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
