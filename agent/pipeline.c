@@ -67,9 +67,13 @@ struct pipeline *pipeline_open(const struct config *config, const struct plugins
 
 static void chunk_free(struct chunk *c)
 {
-	for (size_t i = 0; i < c->n_room; i++)
+	for (size_t i = 0; i < c->n_room; i++) {
 		scored_done(&c->scored[i]);
+		odd_reasons_done(&c->reasons[i]);
+	}
 	free(c->scored);
+	free(c->reasons);
+	explainer_close(c->explainer);
 	free(c->streams);
 	scorer_space_done(&c->space);
 	decoded_done(&c->decoded);
@@ -181,9 +185,12 @@ static void chunk_batches(struct chunk *c, size_t n)
 	if (n <= c->n_room)
 		return;
 	c->scored = mem_grow(c->scored, n, sizeof *c->scored);
+	c->reasons = mem_grow(c->reasons, n, sizeof *c->reasons);
 	c->streams = mem_grow(c->streams, n, sizeof(struct stream *));
-	for (size_t i = c->n_room; i < n; i++)
+	for (size_t i = c->n_room; i < n; i++) {
 		scored_init(&c->scored[i]);
+		c->reasons[i] = (struct odd_reasons){0};
+	}
 	c->n_room = n;
 }
 
@@ -198,8 +205,12 @@ void pipeline_work(struct pipeline *p, struct chunk *c)
 		const struct batch *b = c->decoded.batches[i];
 
 		c->streams[i] = streams_find(&p->streams, b->model, b->version);
-		if (c->streams[i])
-			scorer_run(c->streams[i]->scorer, &c->space, b, &c->scored[i]);
+		odd_reasons_done(&c->reasons[i]);
+		if (!c->streams[i])
+			continue;
+		scorer_run(c->streams[i]->scorer, &c->space, b, &c->scored[i]);
+		if (p->parts == PIPELINE_ALL)
+			odd_reasons_make(&c->reasons[i], &c->explainer, c->streams[i], &c->space, b, &c->scored[i]);
 	}
 }
 
@@ -349,7 +360,7 @@ static void apply_rows(struct pipeline *p, struct chunk *c, struct stream *s, si
 		scored_name(scored, b, i, &named, w);
 		counts->flagged += scored->flagged[i];
 		if (scored->flagged[i] || scored->faulty[i])
-			odd_record_apply(&p->sinks, p->explainer, s, b, scored, i, w, c->at + (b->offset[i] - c->offset));
+			odd_record_apply(&p->sinks, p->explainer, &c->reasons[batch], s, b, scored, i, w, c->at + (b->offset[i] - c->offset));
 	}
 	windows_touch(s->windows, clock_monotonic_us());
 	s->moved = true;
@@ -438,6 +449,7 @@ static void batch_catch_up(struct pipeline *p, struct chunk *c, size_t i)
 	if (!s && p->parts == PIPELINE_ALL)
 		s = stream_of_new_version(p, b->model, b->version, b->time_us[0]);
 	c->streams[i] = s;
+	odd_reasons_done(&c->reasons[i]); /* of the one before */
 	if (s)
 		scorer_run(s->scorer, &c->space, b, &c->scored[i]);
 }

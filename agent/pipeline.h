@@ -45,6 +45,9 @@ struct pipeline_sinks {
 	void (*on_accuracy)(void *context, const struct stream *s, const struct truth_window *w);
 };
 
+struct odd_reasons;
+struct explainer;
+
 /* A stretch of one file on its way. Filled by whoever reads; kept and used again. */
 struct chunk {
 	size_t source;            /* index in config->sources */
@@ -62,6 +65,8 @@ struct chunk {
 	struct decoder *decoder;
 	struct scorer_space space;
 	struct scored *scored;    /* one for each batch of decoded */
+	struct odd_reasons *reasons; /* the same */
+	struct explainer *explainer; /* NULL until one is needed */
 	struct stream **streams;  /* NULL where a batch has none */
 	struct backlog_piece piece; /* of `behind` */
 	size_t n_room;

@@ -129,6 +129,7 @@ static int stream_make(const struct model_config *m, struct reference *r, const 
 	}
 	s->judge = judge_open(s->reference, &options);
 	s->odd = odd_open(s->reference, &(struct odd_options){(size_t)m->samples, m->texts});
+	s->odd_bar = 2;
 	*ret = s;
 	return 0;
 }

@@ -28,6 +28,9 @@ struct stream {
 	struct judge *judge;             /* loop thread */
 	struct odd *odd;                 /* loop thread: kinds and groups of odd records */
 	struct truth_book *truth;             /* loop thread; NULL: no source brings labels of it */
+	/* odd_bar, for the thread pool: a hint. */
+	_Atomic double odd_bar;
+	_Atomic int64_t odd_window_us;
 	bool moved;                      /* windows or judge changed since they were last saved */
 	char *path;                      /* of the reference's file */
 	_Atomic bool retired;            /* another took its place; freed when nobody can hold it any more */

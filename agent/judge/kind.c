@@ -153,6 +153,19 @@ struct sample *odd_record(struct odd *o, int64_t window_us, const struct odd_row
 	return NULL;
 }
 
+double odd_bar(const struct odd *o, int64_t *ret_window_us)
+{
+	const struct odd_window *w = o->n_windows ? &o->windows[o->n_windows - 1] : NULL;
+	double most = 0;
+
+	*ret_window_us = w ? w->start_us : INT64_MIN;
+	if (!w || w->n_samples < o->options.samples)
+		return 2;
+	for (size_t i = 0; i < w->n_samples; i++)
+		most = w->samples[i].s.p > most || isnan(w->samples[i].s.p) ? (isnan(w->samples[i].s.p) ? 2 : w->samples[i].s.p) : most;
+	return most;
+}
+
 /* Closing. */
 
 /* What a group's records of this window are: a class, a burst, or whatever each is by itself (ODD_KINDS). */

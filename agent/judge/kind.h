@@ -44,6 +44,9 @@ void odd_close(struct odd *o); /* accepts NULL */
 /* An odd record of the window that begins at window_us. The sample made of it, to be given nearest, why and reasons, when it is among
  * those kept so far; else NULL. *ret_dropped is what had to go for it, the caller's (sample_done); no hash and no id: nothing. */
 struct sample *odd_record(struct odd *o, int64_t window_us, const struct odd_row *row, struct sample *ret_dropped);
+/* Up to which p-value a record can still be among the samples kept of the newest open window, *ret_window_us its start; 2: any. A
+ * hint for who prepares samples before they are asked for. */
+double odd_bar(const struct odd *o, int64_t *ret_window_us);
 /* The window is closed: *ret is the caller's (signal_odd_done). `settled` is called for every sample kept, with its final kind. */
 void odd_window(struct odd *o, const struct window *w, void (*settled)(void *context, const struct sample *s), void *context,
 	struct signal_odd *ret);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A record explained: scored again alone, put to each detector's `explain`, its cells to the measures. */
+ * A record explained: put to each detector's `explain`, its cells to the measures; scored again, alone, where its scores are gone. */
 #include "score/explain.h"
 
 #include "base/mem.h"
@@ -16,20 +16,24 @@ enum { ASKED = 24, CLASSES = 2, RECORDS = 3, FEATURES = 5, DIMENSIONS = 2 };
 
 struct explainer {
 	struct batch *one;
-	struct scorer_space space;
-	struct scored scored;
+	struct scorer_space own;
+	struct scored own_scored;
 	struct explain_detector *detectors;
 	size_t room;
-	const struct batch *of; /* where features' texts stand, during a call */
+	/* During a call: the batch where texts stand, and the row's scores, which may be those of a batch of its own. */
+	const struct batch *of;
 	size_t row;
+	const struct scorer_space *space;
+	const struct scored *scored;
+	size_t at;
 };
 
 struct explainer *explainer_open(void)
 {
 	struct explainer *x = mem_zero(1, sizeof *x);
 
-	scorer_space_init(&x->space);
-	scored_init(&x->scored);
+	scorer_space_init(&x->own);
+	scored_init(&x->own_scored);
 	return x;
 }
 
@@ -38,8 +42,8 @@ void explainer_close(struct explainer *x)
 	if (!x)
 		return;
 	batch_close(x->one);
-	scorer_space_done(&x->space);
-	scored_done(&x->scored);
+	scorer_space_done(&x->own);
+	scored_done(&x->own_scored);
 	free(x->detectors);
 	free(x);
 }
@@ -165,12 +169,13 @@ static void detector_explain(const struct scorer *s, struct explainer *x, size_t
 	const struct reference *r = scorer_reference(s);
 	const struct detector *d = &scorer_detectors(s)[k];
 	struct oodd_reason reasons[ASKED];
+	size_t at = k * x->scored->n + x->at;
 	int found = 0;
 
-	*to = (struct explain_detector){.name = r->detectors[k].name, .score = (double)x->scored.score[k], .p = x->scored.p[k],
+	*to = (struct explain_detector){.name = r->detectors[k].name, .score = (double)x->scored->score[at], .p = x->scored->p[at],
 		.weight = r->detectors[k].weight, .family = family_of(d->plugin)};
-	if (d->plugin->explain && !isnan(x->scored.score[k]))
-		found = d->plugin->explain(d->state, &x->space.routed.batch, 0, reasons, ASKED);
+	if (d->plugin->explain && !isnan(x->scored->score[at]))
+		found = d->plugin->explain(d->state, &x->space->routed.batch, x->at, reasons, ASKED);
 	if (found > 0)
 		reasons_choose(x, r, reasons, (size_t)found, to);
 }
@@ -194,7 +199,7 @@ static void detectors_explain(const struct scorer *s, struct explainer *x, struc
 		x->detectors = mem_grow(x->detectors, x->room, sizeof *x->detectors);
 	}
 	for (size_t k = 0; k < r->n_detectors; k++) {
-		double surprise = (double)x->space.surprise[k] * r->detectors[k].weight;
+		double surprise = (double)x->space->surprise[k * x->scored->n + x->at] * r->detectors[k].weight;
 
 		detector_explain(s, x, k, &x->detectors[k]);
 		x->detectors[k].share = isfinite(surprise) ? surprise : 0;
@@ -256,9 +261,9 @@ static void faults_find(const struct scorer *s, const struct explainer *x, struc
 
 	for (size_t k = 0; k < r->n_measures && to->n_faults < EXPLAIN_FAULTS; k++) {
 		const struct measure *m = &r->measures[k];
-		uint32_t at = x->scored.bin[k];
+		uint32_t at = x->scored->bin[x->at * r->n_measures + k];
 
-		if (at == SCORED_NO_BIN || !scorer_is_fault(s, &x->space.routed, 0, k, at))
+		if (at == SCORED_NO_BIN || !scorer_is_fault(s, &x->space->routed, x->at, k, at))
 			continue;
 		to->faults[to->n_faults].name = m->name;
 		fault_words(x, m, at - m->first, to->faults[to->n_faults].what, sizeof to->faults[0].what);
@@ -282,16 +287,34 @@ void explain_families(const struct scorer *s, const struct scored *scored, size_
 	}
 }
 
+static void explain(const struct scorer *s, struct explainer *x, struct explanation *ret)
+{
+	*ret = (struct explanation){.p = x->scored->fused[x->at], .flagged = x->scored->flagged[x->at]};
+	detectors_explain(s, x, ret);
+	nearest_find(ret);
+	faults_find(s, x, ret);
+	explain_families(s, x->scored, x->at, ret->family);
+}
+
 void explain_row(const struct scorer *s, struct explainer *x, const struct batch *b, size_t row, struct explanation *ret)
 {
 	batch_close(x->one);
 	x->one = row_alone(b, row);
+	scorer_run(s, &x->own, x->one, &x->own_scored);
 	x->of = b;
 	x->row = row;
-	scorer_run(s, &x->space, x->one, &x->scored);
-	*ret = (struct explanation){.p = x->scored.fused[0], .flagged = x->scored.flagged[0]};
-	detectors_explain(s, x, ret);
-	nearest_find(ret);
-	faults_find(s, x, ret);
-	explain_families(s, &x->scored, 0, ret->family);
+	x->space = &x->own;
+	x->scored = &x->own_scored;
+	x->at = 0;
+	explain(s, x, ret);
+}
+
+void explain_scored(const struct scorer *s, struct explainer *x, const struct scorer_space *space, const struct batch *b,
+	const struct scored *scored, size_t row, struct explanation *ret)
+{
+	x->of = b;
+	x->row = x->at = row;
+	x->space = space;
+	x->scored = scored;
+	explain(s, x, ret);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Why a record is as odd as it is: what each detector gave it and why, and which of its own cells do not fit the reference.
- * Made for single records, never on the hot path: it scores the record again, alone, which gives the same bits. */
+ * Made for single records, never on the hot path. What it says is a function of the record and the reference: whether it is made
+ * while the batch's scores are at hand or by scoring the record again, alone, changes nothing. */
 #ifndef SCORE_EXPLAIN_H
 #define SCORE_EXPLAIN_H
 
@@ -57,6 +58,10 @@ struct explainer *explainer_open(void);
 void explainer_close(struct explainer *x); /* accepts NULL */
 /* Row `row` of a batch. *ret borrows from the reference, the plugins and x, until the next call. */
 void explain_row(const struct scorer *s, struct explainer *x, const struct batch *b, size_t row, struct explanation *ret);
+
+/* The same of a batch that scorer_run has just scored with this space: nothing is scored again. */
+void explain_scored(const struct scorer *s, struct explainer *x, const struct scorer_space *space, const struct batch *b,
+	const struct scored *scored, size_t row, struct explanation *ret);
 
 /* p-values of the families of row `row`, from the detectors' p-values; cheap. */
 void explain_families(const struct scorer *s, const struct scored *scored, size_t row, double *ret);

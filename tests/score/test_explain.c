@@ -67,6 +67,7 @@ static void the_same_scores(void **state)
 	struct scored scored;
 	struct explainer *x = explainer_open();
 	struct explanation e;
+	struct buf alone = BUF_EMPTY, among = BUF_EMPTY;
 
 	(void)state;
 	scorer_space_init(&space);
@@ -84,7 +85,18 @@ static void the_same_scores(void **state)
 		explain_families(scorer, &scored, i, family);
 		for (int f = 0; f < ODD_FAMILY_N; f++)
 			assert_true(e.family[f] == family[f] && family[f] > 0 && family[f] <= 1);
+		/* Among its batch, by the scores that are there, the same is said. */
+		buf_clear(&alone);
+		buf_clear(&among);
+		explanation_json(&e, &alone);
+		explanation_words(&e, &alone);
+		explain_scored(scorer, x, &space, b, &scored, i, &e);
+		explanation_json(&e, &among);
+		explanation_words(&e, &among);
+		assert_string_equal(buf_cstr(&alone), buf_cstr(&among));
 	}
+	buf_done(&alone);
+	buf_done(&among);
 	explainer_close(x);
 	scored_done(&scored);
 	scorer_space_done(&space);
