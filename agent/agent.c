@@ -20,7 +20,6 @@
 #include "input/identity.h"
 #include "store/store.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -357,17 +357,3 @@ void feed_counts(struct feed *f)
 		in->truncations_said = stats.truncations;
 	}
 }
-
-void feed_stats(const struct feed *f, struct tail_stats *ret)
-{
-	*ret = (struct tail_stats){0};
-	for (size_t i = 0; i < f->n_inlets; i++) {
-		struct tail_stats one;
-
-		tail_stats(f->inlets[i].tail, &one);
-		ret->files += one.files;
-		ret->open += one.open;
-		ret->unread_bytes += one.unread_bytes;
-		ret->truncated_bytes_unread += one.truncated_bytes_unread;
-	}
-}

@@ -26,7 +26,5 @@ bool feed_quiet(const struct feed *f);
 void feed_save(struct feed *f, struct txn *t);
 /* Losses that the tails know of go into the sources' counts. */
 void feed_counts(struct feed *f);
-/* Files followed and bytes known and unread, of all sources. */
-void feed_stats(const struct feed *f, struct tail_stats *ret);
 
 #endif

@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +26,7 @@ struct entry {
 
 struct labels {
 	struct entry *at;
-	size_t n, room, replaced;
+	size_t n, room;
 	uint32_t *index;     /* of at + 1; 0: free; a power of two */
 	size_t index_room;
 	struct arena *arena;
@@ -84,7 +83,6 @@ static void entry_put(struct labels *l, const char *id, size_t n, struct label l
 	slot = slot_of(l, hash, id, n);
 	if (l->index[slot]) {
 		l->at[l->index[slot] - 1].label = label;
-		l->replaced++;
 		return;
 	}
 	if (l->n == l->room) {
@@ -387,16 +385,6 @@ void labels_close(struct labels *l)
 	free(l);
 }
 
-size_t labels_n(const struct labels *l)
-{
-	return l->n;
-}
-
-size_t labels_replaced(const struct labels *l)
-{
-	return l->replaced;
-}
-
 size_t labels_n_kinds(const struct labels *l)
 {
 	return l->n_kinds;
@@ -405,11 +393,6 @@ size_t labels_n_kinds(const struct labels *l)
 const char *labels_kind(const struct labels *l, size_t kind)
 {
 	return l->kinds[kind];
-}
-
-size_t labels_n_words(const struct labels *l)
-{
-	return l->n_words;
 }
 
 const char *labels_word(const struct labels *l, size_t word)

@@ -39,11 +39,8 @@ int labels_read(const char *path, const struct labels_fields *fields, struct lab
 void labels_close(struct labels *l); /* accepts NULL */
 
 const struct label *labels_find(const struct labels *l, const char *id, size_t n); /* NULL: none */
-size_t labels_n(const struct labels *l);
-size_t labels_replaced(const struct labels *l); /* how many were replaced by a later one */
 size_t labels_n_kinds(const struct labels *l);
 const char *labels_kind(const struct labels *l, size_t kind);
-size_t labels_n_words(const struct labels *l);
 const char *labels_word(const struct labels *l, size_t word);
 
 #endif

@@ -3,7 +3,6 @@
  * the log is the queue. The arena serves what is made per batch and dropped at once. */
 #include "base/mem.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -5,9 +5,6 @@
  * struct making, which the error does not skip. */
 #include "deliver/request.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -9,7 +9,6 @@
  * the log was cut into chunks. */
 #include "input/decode_private.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,6 @@
  * straight into the batch. A field of the wrong kind is noted and reading goes on; only what is not JSON ends it. */
 #include "input/decode_json.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

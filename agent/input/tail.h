@@ -108,7 +108,6 @@ bool tail_file_skipping(const struct tail_file *f);        /* ... inside a recor
 uint64_t tail_file_unread(const struct tail_file *f);      /* bytes behind the cursor, as last seen */
 uint64_t tail_file_generation(const struct tail_file *f);
 const char *tail_file_path(const struct tail_file *f);     /* where it was last seen */
-const char *tail_file_identity(const struct tail_file *f);
 
 /* What to store of one file; borrowed from it until it changes. */
 void tail_file_position(const struct tail_file *f, struct position *ret);

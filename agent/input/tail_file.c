@@ -310,8 +310,3 @@ const char *tail_file_path(const struct tail_file *f)
 {
 	return f->path;
 }
-
-const char *tail_file_identity(const struct tail_file *f)
-{
-	return f->identity;
-}

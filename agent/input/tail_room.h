@@ -10,7 +10,6 @@
 #include "input/tail_index.h"
 #include "input/watch.h"
 
-#include <sys/stat.h>
 
 #define COPY_LEAST 64       /* bytes that must agree before a file counts as the copy of one that cannot be compared whole */
 #define PART_LEAST 4096     /* bytes that must agree before a file counts as a copy that went its own way */

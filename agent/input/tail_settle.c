@@ -14,7 +14,6 @@
 #include "base/mem.h"
 #include "input/tail_room.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

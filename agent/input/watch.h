@@ -4,7 +4,6 @@
 #define INPUT_WATCH_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
 

@@ -404,11 +404,6 @@ int sandbox_read_file(const char *path, char **ret_text, size_t *ret_n, struct e
 	return 0;
 }
 
-const char *sandbox_name(const struct sandbox *s)
-{
-	return s->name;
-}
-
 void sandbox_owner_set(struct sandbox *s, void *owner)
 {
 	s->owner = owner;

@@ -51,7 +51,6 @@ int sandbox_run(
 
 /* Inside a run. */
 struct sandbox *sandbox_of(lua_State *L);
-const char *sandbox_name(const struct sandbox *s);
 /* Account for `steps` of work (a few nanoseconds each) in a loop that a script can size; raises
  * when the time is spent. */
 void sandbox_spend(lua_State *L, size_t steps);

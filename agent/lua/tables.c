@@ -4,7 +4,6 @@
  * merge sort: stable, and O(n log n) whatever the comparison says. */
 #include "lua/sandbox.h"
 
-#include <string.h>
 
 #include <lauxlib.h>
 

@@ -5,7 +5,6 @@
 
 #include "lua/sandbox.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <msgpack.h>
 #include <stdlib.h>

@@ -4,7 +4,6 @@
 #include "stats/quantile.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 
 static int number_order(const void *a, const void *b)

@@ -71,9 +71,6 @@ int store_each_state(struct store *s, enum state_kind kind,
 	struct error *e);
 /* All zero for a source never seen. */
 int store_counts(struct store *s, const char *source, struct counts *ret, struct error *e);
-int store_each_counts(struct store *s,
-	int (*fn)(void *context, const char *source, const struct counts *c), void *context,
-	struct error *e);
 /* Newest first, at most `most`. */
 int store_each_sample(struct store *s, const char *model, size_t most,
 	int (*fn)(void *context, const struct sample *sample), void *context, struct error *e);

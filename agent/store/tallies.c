@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 #define REJECTED "rejected."
 
@@ -85,73 +84,19 @@ static void counts_take(struct counts *c, const char *word, struct tally n)
 			c->rejected[i] = n;
 }
 
-struct counts_reader {
-	int (*fn)(void *context, const char *source, const struct counts *c);
-	void *context;
-	char *source; /* the one being gathered; rows come by source */
-	struct counts counts;
-};
-
-static int counts_hand_over(struct counts_reader *reader)
-{
-	int code =
-		reader->source ? reader->fn(reader->context, reader->source, &reader->counts) : 0;
-
-	free(reader->source);
-	reader->source = NULL;
-	reader->counts = (struct counts){0};
-	return code;
-}
-
 static int on_count(void *context, const struct value *row)
 {
-	struct counts_reader *reader = context;
-	int code;
-
-	if (!reader->source || strcmp(reader->source, row[0].at)) {
-		code = counts_hand_over(reader);
-		if (code)
-			return code;
-		reader->source = mem_copy_text(row[0].at);
-	}
-	counts_take(&reader->counts, row[1].at,
-		(struct tally){.records = row[2].integer, .bytes = row[3].integer});
-	return 0;
-}
-
-static int counts_each(
-	struct store *s, const char *source, struct counts_reader *reader, struct error *e)
-{
-	struct value which = text_value(source);
-	int code = store_read(s, STATEMENT_COUNT_EACH, &which, 1, on_count, reader, e);
-
-	if (!code)
-		code = counts_hand_over(reader);
-	free(reader->source);
-	return code;
-}
-
-int store_each_counts(struct store *s,
-	int (*fn)(void *context, const char *source, const struct counts *c), void *context,
-	struct error *e)
-{
-	return counts_each(s, NULL, &(struct counts_reader){.fn = fn, .context = context}, e);
-}
-
-static int keep(void *context, const char *source, const struct counts *c)
-{
-	(void)source;
-	*(struct counts *)context = *c;
+	counts_take(context, row[1].at, (struct tally){.records = row[2].integer, .bytes = row[3].integer});
 	return 0;
 }
 
 int store_counts(struct store *s, const char *source, struct counts *ret, struct error *e)
 {
+	struct value which = text_value(source);
 	struct counts found = {0};
-	int code;
 
 	assert(source);
-	code = counts_each(s, source, &(struct counts_reader){.fn = keep, .context = &found}, e);
+	int code = store_read(s, STATEMENT_COUNT_EACH, &which, 1, on_count, &found, e);
 	if (!code)
 		*ret = found;
 	return code;

@@ -44,11 +44,6 @@ bool txn_empty(const struct txn *t)
 	return !t->n && !t->n_hooks;
 }
 
-size_t txn_bytes(const struct txn *t)
-{
-	return arena_bytes(t->arena);
-}
-
 uint64_t txn_number(const struct txn *t)
 {
 	return t->number;

@@ -20,7 +20,6 @@ struct txn *txn_open(void);
 /* Give up what was recorded: hooks hear -ECANCELED. Accepts NULL; leaves NULL behind. */
 void txn_close(struct txn **take);
 bool txn_empty(const struct txn *t);   /* nothing recorded, no hook */
-size_t txn_bytes(const struct txn *t); /* recorded so far, about: what the commit will write */
 /* Of this process, rising from 1: to tell what was recorded in which transaction. */
 uint64_t txn_number(const struct txn *t);
 /* This commit must outlive a loss of power (synchronous FULL). txn_put_outbox implies it. */

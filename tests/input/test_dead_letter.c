@@ -2,7 +2,6 @@
  * Rejected records are kept up to a cap, the newest always. */
 #include "input/dead_letter.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <errno.h>
 
 #include "score/fit.h"
 #include "score/fit_work.h"

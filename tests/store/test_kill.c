@@ -5,8 +5,6 @@
  * commit, and not older than the last that was reported. */
 #include "store/store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
