@@ -389,12 +389,12 @@ static void rows_out(struct pipeline *p, const struct chunk *c)
 	free(row);
 }
 
-/* When a stream was last heard of, as far as is known. */
+/* When a stream was last heard of, as far as is known: one whose first records have not been counted yet is not silent. */
 static int64_t silent_since(const struct stream *s)
 {
-	int64_t watermark = windows_watermark(s->windows);
+	int64_t watermark = windows_watermark(s->windows), end = windows_next_end(s->windows);
 
-	return watermark != TIME_NONE ? watermark : windows_next_end(s->windows);
+	return watermark != TIME_NONE ? watermark : end != TIME_NONE ? end : INT64_MAX - INHERITED_SILENT_US;
 }
 
 /* Too many versions live by what they inherited: the one that has been silent longest is given up, if it has been for a day. */

@@ -153,7 +153,12 @@ int stream_inherit(const struct stream *from, const char *version, const struct 
 	struct reference *r;
 	int status = reference_inherit(from->reference, version, &r, e);
 
-	return status ? status : stream_make(from->config, r, from->path, plugins, ret, e);
+	if (!status)
+		status = stream_make(from->config, r, from->path, plugins, ret, e);
+	/* Its judge has learned from them; hundreds of versions may be at this stage at once. */
+	if (!status)
+		reference_forget_windows((*ret)->reference);
+	return status;
 }
 
 struct stream *streams_ancestor(const struct streams *s, const char *model)

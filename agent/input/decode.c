@@ -128,10 +128,8 @@ void decoder_close(struct decoder *d)
 
 void decoder_shape(struct decoder *d, const char *model, const char *version, size_t n_logits, size_t n_embedding)
 {
-	struct row_stream *s = row_stream_make(&d->row, model, strlen(model), version, strlen(version));
+	struct row_stream *s = row_stream_tell(&d->row, model, strlen(model), version, strlen(version));
 
-	if (!s)
-		return;
 	s->n_logits = n_logits ? n_logits : s->n_logits;
 	s->n_embedding = n_embedding ? n_embedding : s->n_embedding;
 }

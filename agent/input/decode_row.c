@@ -64,14 +64,6 @@ void row_done(struct row *r)
 	buf_done(&r->version);
 }
 
-void row_to(struct row *r, struct decoded *to)
-{
-	r->to = to;
-	for (size_t i = 0; i < r->n_streams; i++)
-		r->streams[i]->batch = NULL;
-	batch_reset(r->limbo->batch);
-}
-
 void row_begin(struct row *r)
 {
 	r->stream = NULL;
@@ -106,21 +98,73 @@ static bool stream_is(const struct row_stream *s, const char *model, size_t n_mo
 		!memcmp(s->version, version, n_version);
 }
 
-struct row_stream *row_stream_make(struct row *r, const char *model, size_t n_model, const char *version, size_t n_version)
+static struct row_stream **stream_slot(struct row *r, const char *model, size_t n_model, const char *version, size_t n_version)
 {
 	uint64_t hash = hash_bytes(version, n_version, hash_bytes(model, n_model, 0));
 	struct row_stream **slot = &r->by_name[hash % ROW_STREAM_SLOTS];
-	struct row_stream *s;
 
-	for (s = *slot; s; s = s->next)
-		if (stream_is(s, model, n_model, version, n_version))
-			return s;
-	if (r->n_streams == ROW_STREAMS_MOST)
-		return NULL;
-	s = stream_open(model, n_model, version, n_version);
-	s->next = *slot;
+	while (*slot && !stream_is(*slot, model, n_model, version, n_version))
+		slot = &(*slot)->next;
+	return slot;
+}
+
+static struct row_stream *stream_add(struct row *r, struct row_stream **slot, struct row_stream *s)
+{
 	r->streams = mem_grow(r->streams, r->n_streams + 1, sizeof(struct row_stream *));
 	return r->streams[r->n_streams++] = *slot = s;
+}
+
+struct row_stream *row_stream_make(struct row *r, const char *model, size_t n_model, const char *version, size_t n_version)
+{
+	struct row_stream **slot = stream_slot(r, model, n_model, version, n_version);
+
+	if (*slot || r->n_streams - r->n_told == ROW_STREAMS_MOST)
+		return *slot;
+	return stream_add(r, slot, stream_open(model, n_model, version, n_version));
+}
+
+struct row_stream *row_stream_tell(struct row *r, const char *model, size_t n_model, const char *version, size_t n_version)
+{
+	struct row_stream **slot = stream_slot(r, model, n_model, version, n_version);
+	struct row_stream *s = *slot ? *slot : stream_add(r, slot, stream_open(model, n_model, version, n_version));
+
+	r->n_told += !s->told;
+	s->told = true;
+	return s;
+}
+
+/* A host that has run for a year has met many versions: what was noted of those that nobody watches begins anew, and so do the
+ * batches, one for each. */
+static void streams_forget(struct row *r, struct decoded *to)
+{
+	size_t n = r->n_streams;
+
+	memset(r->by_name, 0, sizeof r->by_name);
+	r->n_streams = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct row_stream *s = r->streams[i];
+
+		s->next = NULL;
+		if (s->told)
+			r->streams[r->n_streams++] = *stream_slot(r, s->model, s->n_model, s->version, s->n_version) = s;
+		else
+			stream_close(s);
+	}
+	r->last = r->again = r->stream = NULL;
+	r->batch = NULL;
+	for (size_t i = 0; i < to->n_batches; i++)
+		batch_close(to->batches[i]);
+	to->n_batches = 0;
+}
+
+void row_to(struct row *r, struct decoded *to)
+{
+	r->to = to;
+	if (r->n_streams - r->n_told == ROW_STREAMS_MOST)
+		streams_forget(r, to);
+	for (size_t i = 0; i < r->n_streams; i++)
+		r->streams[i]->batch = NULL;
+	batch_reset(r->limbo->batch);
 }
 
 /* What a record calls its model or version: as it stands where that will do, else made plain in `plain`. */
@@ -172,7 +216,7 @@ static struct row_stream *stream_named(struct row *r)
 	}
 	s = row_stream_make(r, model, n_model, version, n_version);
 	if (!s)
-		row_fault(r, REJECT_NO_STREAM, "more than %d models and versions in this log", ROW_STREAMS_MOST);
+		row_fault(r, REJECT_TOO_MANY_STREAMS, "more than %d models and versions within half a megabyte", ROW_STREAMS_MOST);
 	return s;
 }
 

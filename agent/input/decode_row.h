@@ -15,7 +15,7 @@
 
 #define ROW_NAME_MOST 1024   /* bytes of a column's name */
 #define ROW_FLAT_MOST 8      /* levels of nested features that are flattened */
-#define ROW_STREAMS_MOST 1024
+#define ROW_STREAMS_MOST 1024 /* besides those that were told of; beyond it they are forgotten, and a chunk that holds more is refused */
 #define ROW_STREAM_SLOTS 256
 
 /* Text as met: in the record's bytes, perhaps with JSON escapes, or made here and gone with the record. */
@@ -45,6 +45,7 @@ struct row_stream {
 	size_t n_logits, n_embedding; /* 0: not known yet */
 	enum { LOGITS_UNKNOWN, LOGITS_RAW, LOGITS_NORMALISED } logits;
 	struct row_names names[FIELD_N];
+	bool told;               /* somebody watches it: never forgotten */
 	struct batch *batch;     /* in the present `to`, or NULL */
 	struct row_stream *next; /* of those whose names fall together */
 };
@@ -62,7 +63,7 @@ struct row {
 	struct decoded *to;
 	ptrdiff_t shift;         /* from the bytes read to the chunk they were copied from */
 	struct row_stream **streams;
-	size_t n_streams;
+	size_t n_streams, n_told;  /* n_told: of them, see row_stream_tell */
 	struct row_stream *by_name[ROW_STREAM_SLOTS];
 	struct row_stream *last, *again;
 	struct row_stream *limbo; /* where a record waits that has not named its model */
@@ -87,7 +88,7 @@ struct row {
 
 void row_open(struct row *r, const struct decode_options *options);
 void row_done(struct row *r);
-/* Into which decoded; forgets the batches of the one before. */
+/* Into which decoded; forgets the batches of the one before, and streams when there are too many. */
 void row_to(struct row *r, struct decoded *to);
 void row_begin(struct row *r);
 /* Note what is wrong with the record; reading goes on, because what is not JSON is so whatever else is wrong with it. */
@@ -102,6 +103,8 @@ void row_vector_none(struct row *r, enum field field);
 
 /* Digits with or without a '-' that fit. */
 bool row_whole(const char *at, size_t n, int64_t *ret);
+/* One that is watched; never NULL. */
+struct row_stream *row_stream_tell(struct row *r, const char *model, size_t n_model, const char *version, size_t n_version);
 /* NULL when there are too many. */
 struct row_stream *row_stream_make(struct row *r, const char *model, size_t n_model, const char *version, size_t n_version);
 

@@ -25,6 +25,7 @@
 	X(REJECT_TOO_MANY_FIELDS, "too_many_fields", "more features, tags or metrics than allowed")                    \
 	X(REJECT_BLANK, "blank", "an empty line, or nothing but blanks or NUL bytes")                                  \
 	X(REJECT_NO_STREAM, "no_stream", "a model that the configuration does not name")                               \
+	X(REJECT_TOO_MANY_STREAMS, "too_many_streams", "more models and versions at once than can be told apart")     \
 	X(REJECT_NO_REFERENCE, "no_reference", "a stream that has no reference, and none is being learned")                                   \
 	X(REJECT_PARTIAL, "partial", "an unfinished record at the end of a file that will not grow")                   \
 	X(REJECT_FUTURE, "future", "a time further ahead of its neighbours than allowed")                              \

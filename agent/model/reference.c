@@ -63,6 +63,14 @@ static void windows_done(struct reference_window *windows, size_t n)
 	free(windows);
 }
 
+void reference_forget_windows(struct reference *r)
+{
+	windows_done(r->windows, r->n_windows);
+	windows_done(r->others, r->n_others);
+	r->windows = r->others = NULL;
+	r->n_windows = r->n_others = 0;
+}
+
 static void categories_done(struct reference_category *category, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -116,8 +124,7 @@ void reference_close(struct reference *r)
 	for (size_t i = 0; i < r->n_statistics; i++)
 		statistic_done(&r->statistics[i]);
 	free(r->statistics);
-	windows_done(r->windows, r->n_windows);
-	windows_done(r->others, r->n_others);
+	reference_forget_windows(r);
 	performance_done(&r->performance);
 	slices_done(&r->slices);
 	free(r);

@@ -124,6 +124,8 @@ struct reference {
 
 struct reference *reference_new(void);
 void reference_close(struct reference *r); /* accepts NULL and the half-built */
+/* Frees windows and others, which are most of it, where nothing is learned from them any more. */
+void reference_forget_windows(struct reference *r);
 /* Write beside `path`, fsync, rename, fsync the folder; fills r->hash. 0 or -errno with a sentence. Mode 0600: it may hold the
  * last layer of the model, recovered, and rows of the reference. */
 int reference_write(struct reference *r, const char *path, struct error *e);

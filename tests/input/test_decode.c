@@ -551,6 +551,35 @@ static void hashes_the_record_where_there_is_no_id(void **state)
 	assert_int_equal(take("  {" TS "} \r\n")->hash[0], hash);
 }
 
+/* A chunk of more streams than can be told apart is refused in part; the next one begins anew, and who was told of keeps its widths. */
+static void forgets_streams_when_there_are_too_many(void **state)
+{
+	struct decode_options o = DECODE_OPTIONS;
+	static char text[256 * 1024];
+	size_t n = 0;
+	int64_t taken = 0, refused = 0;
+
+	(void)state;
+	decoder_close(decoder);
+	decoded_done(&decoded);
+	decoder = decoder_open(&o);
+	decoder_shape(decoder, "watched", "", 2, 0);
+	for (int round = 0; round < 3; round++) {
+		n = 0;
+		for (int i = 0; i < 1500; i++)
+			n += (size_t)snprintf(text + n, sizeof text - n, "{\"ts\":1772393140,\"model\":\"m\",\"version\":\"%d-%d\"}\n", round, i);
+		n += (size_t)snprintf(text + n, sizeof text - n, "{\"ts\":1772393140,\"model\":\"watched\",\"logits\":[1,2,3]}\n");
+		decoded_reset(&decoded);
+		decoder_run(decoder, text, n, 0, false, true, &decoded);
+		books_balance(&decoded);
+		taken += accepted(&decoded);
+		refused += decoded.counts.rejected[REJECT_TOO_MANY_STREAMS].records;
+		assert_int_equal(decoded.counts.rejected[REJECT_VECTOR_WIDTH].records, 1);
+	}
+	assert_int_equal(taken, 3 * 1024);
+	assert_int_equal(refused, 3 * (1500 - 1024));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -573,6 +602,7 @@ int main(void)
 		cmocka_unit_test(leaves_the_unfinished_for_later),
 		cmocka_unit_test(forgives_what_editors_and_crashes_leave),
 		cmocka_unit_test(sorts_records_into_streams),
+		cmocka_unit_test(forgets_streams_when_there_are_too_many),
 		cmocka_unit_test(follows_pointers_of_another_log),
 		cmocka_unit_test(checks_pointers),
 		cmocka_unit_test(refuses_a_lone_time_far_ahead),

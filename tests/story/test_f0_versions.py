@@ -97,6 +97,10 @@ def test_versions_that_are_gone_make_room(home):
     (home.path / "flood.jsonl").write_bytes(b"".join(lines(*flood)))
     events = home.events(home.path / "flood.jsonl")
     assert len({e["version"] for e in events if e["event"] == "window"}) == 256 and events[-1]["balanced"]
+    build_ids = [records(1, 7, 24 + i / 3000, f"id-{i}") for i in range(3000)]
+    (home.path / "ids.jsonl").write_bytes(b"".join(lines(*build_ids)))
+    done = home.run("replay", home.path / "ids.jsonl")
+    assert done.stderr.count("a new version of the model") == 256
 
 
 def test_its_state_survives_a_restart(home, events):
