@@ -10,6 +10,7 @@
 #include "events.h"
 #include "feed.h"
 #include "notify.h"
+#include "resend.h"
 #include "rooms.h"
 #include "school.h"
 #include "base/clock.h"
@@ -273,11 +274,28 @@ static void on_fitted(void *context)
 	agent_learn(context);
 }
 
+/* What `oodd outbox --resend` asked for. */
+static void resend_one(void *context, const char *endpoint)
+{
+	struct agent *a = context;
+	struct error e = {0};
+	int64_t n = courier_resend(a->courier, a->txn, endpoint, &e);
+
+	if (n < 0)
+		log_error("agent", "dead letters are not sent again", "endpoint", log_s(endpoint ? endpoint : "(all)"), "error", log_s(e.text));
+	else
+		log_info("agent", "dead letters are sent again, as asked", "endpoint", log_s(endpoint ? endpoint : "(all)"), "how many", log_n(n));
+	firing_known(a);
+	a->urgent = true;
+}
+
 static void on_idle_timer(uv_timer_t *timer)
 {
 	struct agent *a = timer->data;
 
 	agent_learn(a);
+	if (a->phase == RUNNING && !a->stalled)
+		resend_meet(a->rooms.house.config->state, resend_one, a);
 	if (a->phase != RUNNING || a->stalled || !feed_quiet(a->rooms.feed))
 		return;
 	pipeline_idle(a->rooms.pipeline, clock_monotonic_us());

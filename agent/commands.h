@@ -12,6 +12,7 @@ int command_eval(const struct command *self, int argc, char **argv);
 int command_score(const struct command *self, int argc, char **argv);
 int command_selftest(const struct command *self, int argc, char **argv);
 int command_relearn(const struct command *self, int argc, char **argv);
+int command_outbox(const struct command *self, int argc, char **argv);
 int command_check(const struct command *self, int argc, char **argv);
 int command_plugin(const struct command *self, int argc, char **argv);
 

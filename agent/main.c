@@ -41,6 +41,10 @@ static const struct command commands[] = {
 		"Relearns on a part of each reference and judges the rest: windows drawn over and over, records drawn without time, stretches in the\n"
 		"order of time, each also with every record repeated. With LOG... those logs are replayed as ones without drift.",
 		command_selftest},
+	{"outbox", "-c CONFIG [--json] [--resend] [ENDPOINT...]", "Alerts that wait for their endpoint, and those given up; or these once more.",
+		"Dead letters are alerts that an endpoint refused, or did not accept in time. --resend asks the agent to send them again (of these\n"
+		"endpoints, or of all), under the same key; without a running agent the next one begins with it.",
+		command_outbox},
 	{"check", "-c CONFIG [--effective]", "Configuration, references, plugins, rules and endpoints checked without starting.",
 		"All mistakes at once, one a line, with file and line. --effective prints the whole configuration with defaults, and\n"
 		"where each value came from.",

@@ -6,6 +6,7 @@
 #include "learn_fit.h"
 #include "reference_place.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -239,17 +240,31 @@ static char *ask_path(const char *dir, const char *model, const char *version)
 	return path;
 }
 
+/* A folder of the agent's, also when root asks. */
+static int folder_make(const char *dir, const char *state)
+{
+	int fd, status = mkdir(dir, 0700) && errno != EEXIST ? -errno : 0;
+
+	if (status || (fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		return status ? status : -errno;
+	status = file_give(fd, state);
+	close(fd);
+	return status;
+}
+
 int school_ask(const char *state, const char *model, const char *version, struct error *e)
 {
 	char *dir = school_dir(state), *path = ask_path(dir, model, version), *beside = mem_format("%s/.asking", dir);
 	int status, fd = -1;
 
 	mkdir(state, 0700); /* as the first agent would */
-	status = mkdir(dir, 0700) && errno != EEXIST ? -errno : 0;
+	status = folder_make(dir, state);
 	if (!status && (fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
 		status = -errno;
 	if (!status && dprintf(fd, "%s%c%s", model, '\0', version ? version : "") < 0)
 		status = -EIO;
+	if (!status)
+		status = file_give(fd, state);
 	if (fd >= 0 && close(fd) && !status)
 		status = -errno;
 	if (!status && rename(beside, path))

@@ -306,6 +306,14 @@ size_t courier_firing(struct courier *c, struct txn *t, const char *const *keys,
 	return ended;
 }
 
+int64_t courier_resend(struct courier *c, struct txn *t, const char *endpoint, struct error *e)
+{
+	if (endpoint && !stops_find(c->stops, c->n, endpoint))
+		return endpoint_unknown(c, endpoint, e);
+	hook(c, t);
+	return stops_resend(c->stops, c->n, c->o.store, endpoint, t, now(), e);
+}
+
 void courier_each(const struct courier *c,
 	void (*fn)(void *context, const struct courier_status *s), void *context)
 {

@@ -57,6 +57,9 @@ bool courier_has_news(const struct courier *c);
  * is not among these keys has lost its rule; it is ended. Returns how many. */
 size_t courier_firing(struct courier *c, struct txn *t, const char *const *keys, size_t n);
 
+/* The dead letters of one endpoint, or of all (NULL), are tried again as if they had just come. Returns how many, or -errno. */
+int64_t courier_resend(struct courier *c, struct txn *t, const char *endpoint, struct error *e);
+
 /* Before the end: whatever may be sent now is tried once more; done is called, from the loop, when
  * nothing is in flight or after patience_us. Nothing new is begun afterwards. Then: courier_record,
  * a last commit, courier_close. */

@@ -237,6 +237,15 @@ void lane_put(struct lane *l, struct txn *t, const struct alert *a, int64_t now_
 		lane_record(l, t);
 }
 
+bool lane_resend(struct lane *l, struct txn *t, const struct alert *a, int64_t now_us)
+{
+	for (size_t i = 0; l->policy.level && i < l->n; i++)
+		if (l->rows[i]->state != ROW_SETTLED && !strcmp(l->rows[i]->alert.key, a->key))
+			return false;
+	lane_put(l, t, a, now_us);
+	return true;
+}
+
 size_t lane_keep_only(
 	struct lane *l, struct txn *t, const char *const *keys, size_t n, int64_t now_us)
 {

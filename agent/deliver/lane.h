@@ -76,6 +76,8 @@ int lane_load(struct lane *l, const struct outbox_row *row, int64_t now_us, stru
 /* Into the lane and into the transaction; may be sent when lane_committed says that one has passed.
  * Firing or resolved only. */
 void lane_put(struct lane *l, struct txn *t, const struct alert *a, int64_t now_us);
+/* lane_put of what was a dead letter. False: a level lane has this alert's present state already. */
+bool lane_resend(struct lane *l, struct txn *t, const struct alert *a, int64_t now_us);
 /* Write down what has happened since: attempts, ends. True when there was anything. */
 bool lane_record(struct lane *l, struct txn *t);
 bool lane_has_news(const struct lane *l); /* lane_record would write something */

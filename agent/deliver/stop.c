@@ -122,6 +122,56 @@ int stops_load(struct stop **stops, size_t n, struct store *store, int64_t now_u
 	return code;
 }
 
+/* ---- dead letters ---- */
+
+struct letter {
+	struct stop *stop;
+	int64_t number;
+	struct alert alert;
+};
+
+struct letters {
+	struct stop **stops;
+	size_t n_stops;
+	struct letter *at;
+	size_t n;
+};
+
+static int on_letter(void *context, const struct outbox_row *row)
+{
+	struct letters *l = context;
+	struct letter x = {.stop = stops_find(l->stops, l->n_stops, row->endpoint),
+		.number = row->number};
+	struct error e;
+
+	if (!x.stop || row->dead_us == TIME_NONE ||
+		alert_unpack(row->alert, row->n_alert, &x.alert, &e))
+		return 0;
+	l->at = mem_grow(l->at, l->n + 1, sizeof *l->at);
+	l->at[l->n++] = x;
+	return 0;
+}
+
+int64_t stops_resend(struct stop **stops, size_t n, struct store *store, const char *endpoint,
+	struct txn *t, int64_t now_us, struct error *e)
+{
+	struct letters l = {.stops = stops, .n_stops = n};
+	int code = store_each_outbox(store, endpoint, on_letter, &l, e);
+	int64_t sent = 0;
+
+	for (size_t i = 0; i < l.n; i++) {
+		struct letter *x = &l.at[i];
+
+		if (!code) {
+			txn_done_outbox(t, x->stop->endpoint->name, x->number);
+			sent += lane_resend(x->stop->lane, t, &x->alert, now_us);
+		}
+		alert_done(&x->alert);
+	}
+	free(l.at);
+	return code ? code : sent;
+}
+
 void stop_inherit(struct stop *fresh, struct stop *old, const struct lane_policy *common)
 {
 	struct lane_policy policy = policy_of(common, fresh->endpoint);

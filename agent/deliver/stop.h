@@ -24,6 +24,11 @@ struct stop *stops_find(struct stop *const *stops, size_t n, const char *name); 
  * be read, is logged and left alone. */
 int stops_load(struct stop **stops, size_t n, struct store *store, int64_t now_us, struct error *e);
 
+/* Dead letters of one endpoint, or of all (NULL), begin anew in their lanes and in the transaction, as younger rows; what a level
+ * lane has a newer state of is only forgotten. Returns how many are sent again, or -errno. */
+int64_t stops_resend(struct stop **stops, size_t n, struct store *store, const char *endpoint,
+	struct txn *t, int64_t now_us, struct error *e);
+
 /* The lane of `old`, with all that waits in it, goes on in `fresh`; `old` gets the empty one. */
 void stop_inherit(struct stop *fresh, struct stop *old, const struct lane_policy *policy);
 /* An attempt ended: to the lane, and to the log when it is news. */

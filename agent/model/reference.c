@@ -12,6 +12,7 @@
  * power cut leaves one of them. */
 #include "model/reference.h"
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
 
@@ -276,6 +277,22 @@ static int beside_open(const char *beside)
 	return fd < 0 ? -errno : fd;
 }
 
+static char *folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? mem_copy_span(path, slash == path ? 1 : (size_t)(slash - path)) : mem_copy_text(".");
+}
+
+static int beside_give(int fd, const char *beside)
+{
+	char *folder = folder_of(beside);
+	int code = file_give(fd, folder);
+
+	free(folder);
+	return code;
+}
+
 static int beside_write(const char *beside, const struct buf *bytes)
 {
 	int fd = beside_open(beside), code;
@@ -283,6 +300,8 @@ static int beside_write(const char *beside, const struct buf *bytes)
 	if (fd < 0)
 		return fd;
 	code = write_all(fd, bytes->at, bytes->n);
+	if (code == 0)
+		code = beside_give(fd, beside);
 	if (code == 0 && fsync(fd) < 0)
 		code = -errno;
 	if (close(fd) < 0 && code == 0)
@@ -292,9 +311,7 @@ static int beside_write(const char *beside, const struct buf *bytes)
 
 static int folder_sync(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char *folder = slash ? mem_copy_span(path, slash == path ? 1 : (size_t)(slash - path))
-			     : mem_copy_text(".");
+	char *folder = folder_of(path);
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), code = 0;
 
 	free(folder);

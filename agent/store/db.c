@@ -187,6 +187,9 @@ static int db_ready(struct db *db, const struct db_options *o, struct error *e)
 	int64_t version = 0;
 	int code = db_ours(db, &version, e);
 
+	if (!code && o->look && version < (int64_t)n_migrations)
+		return version ? error_set(e, -EPROTO, "%s: was written by an older oodd; it is brought up to date when the agent starts", db->path)
+			       : error_set(e, -ENOENT, "%s: has no tables yet: an agent is just starting", db->path);
 	if (!code)
 		code = db_check(db, e);
 	if (code || o->look)
