@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/member.h"
 #include "model/pack.h"
 
 #include <errno.h>
@@ -198,25 +199,10 @@ int alert_unpack(const void *at, size_t n, struct alert *ret, struct error *e)
 	return rc;
 }
 
-static void json_text(struct buf *to, const char *name, const char *text)
-{
-	buf_format(to, ",\"%s\":", name);
-	if (text)
-		buf_json_text(to, text, strlen(text));
-	else
-		buf_text(to, "null");
-}
-
-static void json_time(struct buf *to, const char *name, int64_t us)
-{
-	char text[32];
-
-	json_text(to, name, us == TIME_NONE ? NULL : time_format(us, text, sizeof text));
-}
-
 static void json_pairs(struct buf *to, const char *name, const struct pair *pairs, size_t n)
 {
-	buf_format(to, ",\"%s\":{", name);
+	member_key(to, name);
+	buf_text(to, "{");
 	for (size_t i = 0; i < n; i++) {
 		buf_text(to, i ? "," : "");
 		buf_json_text(to, pairs[i].name, strlen(pairs[i].name));
@@ -228,19 +214,20 @@ static void json_pairs(struct buf *to, const char *name, const struct pair *pair
 
 void alert_json(const struct alert *a, struct buf *to)
 {
-	buf_text(to, "{\"event\":\"alert\"");
-	json_time(to, "ts", a->at_us);
-	json_text(to, "state", alert_state_words[a->state]);
-	json_text(to, "name", a->name);
-	json_text(to, "model", a->model);
-	json_text(to, "version", a->version);
-	json_text(to, "severity", a->severity);
-	json_text(to, "summary", a->summary);
-	json_text(to, "description", a->description);
+	buf_text(to, "{");
+	member_text(to, "event", "alert");
+	member_time(to, "ts", a->at_us);
+	member_text(to, "state", alert_state_words[a->state]);
+	member_text(to, "name", a->name);
+	member_text(to, "model", a->model);
+	member_text(to, "version", a->version);
+	member_text(to, "severity", a->severity);
+	member_text(to, "summary", a->summary);
+	member_text(to, "description", a->description);
 	json_pairs(to, "labels", a->labels, a->n_labels);
 	json_pairs(to, "annotations", a->annotations, a->n_annotations);
-	json_text(to, "key", a->key);
-	json_time(to, "starts", a->starts_us);
-	json_time(to, "ends", a->ends_us);
+	member_text(to, "key", a->key);
+	member_time(to, "starts", a->starts_us);
+	member_time(to, "ends", a->ends_us);
 	buf_text(to, "}");
 }

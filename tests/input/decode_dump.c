@@ -227,3 +227,24 @@ void decode_dump_compare(const struct decode_options *options, const char *at, s
 	compare(options, at, n, &whole, 1 + n / 3, seed);
 	buf_done(&whole);
 }
+
+void decode_dump_fuzz(enum format format, const char *at, size_t n)
+{
+	struct decode_options plain = DECODE_OPTIONS, strange = DECODE_OPTIONS;
+
+	plain.format = strange.format = format;
+	strange.longest = 200;
+	strange.deepest = 4;
+	strange.most_columns = 3;
+	strange.future_us = 1000000;
+	strange.model = (char *)"m";
+	strange.pointer[FIELD_FEATURES] = (char *)"";
+	strange.pointer[FIELD_TAGS] = (char *)"/metrics";
+	strange.pointer[FIELD_TIME] = (char *)"/features/0";
+	strange.pointer[FIELD_EMBEDDING] = (char *)"/tags/0/e~1";
+	strange.pointer[FIELD_ID] = (char *)"/features/0";
+	if (n > 20000)
+		return;
+	decode_dump_compare(&plain, at, n);
+	decode_dump_compare(&strange, at, n);
+}

@@ -17,4 +17,7 @@ void decode_dump(const struct decode_options *options, const char *at, size_t n,
 /* Whole, by bytes (when short), and cut at random must be the same: else prints both and aborts. */
 void decode_dump_compare(const struct decode_options *options, const char *at, size_t n);
 
+/* The same with the standard places and limits, and with strange ones: what a fuzzer tries. Of long input, nothing. */
+void decode_dump_fuzz(enum format format, const char *at, size_t n);
+
 #endif

@@ -140,3 +140,24 @@ def wait_for(what, seconds=30, every=.05):
             return value
         time.sleep(every)
     raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def agent_log(home):
+    return (home.path / "agent.log").read_text()
+
+
+class running:
+    "The agent for the length of a `with`; it must end with 0 on SIGTERM."
+
+    def __init__(self, home):
+        self.home = home
+
+    def __enter__(self):
+        before = agent_log(self.home).count(" agent: running") if (self.home.path / "agent.log").exists() else 0
+        self.agent = self.home.start()
+        wait_for(lambda: agent_log(self.home).count(" agent: running") > before, 20)
+        return self.agent
+
+    def __exit__(self, kind, value, trace):
+        self.agent.terminate()
+        assert self.agent.wait(20) == 0 or kind, agent_log(self.home)[-3000:]

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from oodd import BUILD, Home, OODD, Webhook, longer, sample, spaced, wait_for
+from oodd import BUILD, Home, OODD, Webhook, agent_log, longer, running, sample, spaced, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -27,28 +27,6 @@ def home(tmp_path, reference):
     return h
 
 
-def text(home):
-    return (home.path / "agent.log").read_text()
-
-
-class running:
-    "The agent for the length of a `with`; it must end with 0 on SIGTERM."
-
-    def __init__(self, home):
-        self.home = home
-
-    def __enter__(self):
-        log = self.home.path / "agent.log"
-        before = text(self.home).count(" agent: running") if log.exists() else 0
-        self.agent = self.home.start()
-        wait_for(lambda: text(self.home).count(" agent: running") > before, 20)
-        return self.agent
-
-    def __exit__(self, kind, value, trace):
-        self.agent.terminate()
-        assert self.agent.wait(20) == 0 or kind, text(self.home)[-3000:]
-
-
 def test_it_follows_and_delivers(tmp_path, reference):
     hook = Webhook()
     home = Home(tmp_path, url=hook.url, extra='commit = "100ms"')
@@ -62,7 +40,7 @@ def test_it_follows_and_delivers(tmp_path, reference):
     event = json.loads(body)
     assert headers["Content-Type"].startswith("application/cloudevents+json")
     assert event["specversion"] == "1.0" and event["data"]["name"] == "Shifted" and event["data"]["state"] == "firing"
-    assert re.search(r"read +1600 records", text(home)) and "UNACCOUNTED" not in text(home)
+    assert re.search(r"read +1600 records", agent_log(home)) and "UNACCOUNTED" not in agent_log(home)
 
 
 def test_after_a_stop_it_goes_on_where_it_was(home):
@@ -72,7 +50,7 @@ def test_after_a_stop_it_goes_on_where_it_was(home):
             with open(home.log, "ab", buffering=0) as log:
                 log.write(b"".join(piece))
             time.sleep(1)
-    assert re.findall(r"read +(\d+) records", text(home)) == ["500", "1100", "1600"]
+    assert re.findall(r"read +(\d+) records", agent_log(home)) == ["500", "1100", "1600"]
 
 
 def test_a_log_truncated_during_a_stop_is_counted(home):
@@ -81,8 +59,8 @@ def test_a_log_truncated_during_a_stop_is_counted(home):
         with running(home):
             home.log.write_bytes(b"".join(part))
             time.sleep(1)
-    assert re.findall(r"read +(\d+) records", text(home)) == ["500", "700"]
-    assert re.findall(r"files were truncated (\d+) times", text(home)) == ["1"]
+    assert re.findall(r"read +(\d+) records", agent_log(home)) == ["500", "700"]
+    assert re.findall(r"files were truncated (\d+) times", agent_log(home)) == ["1"]
 
 
 def test_a_backlog_of_rotated_files_is_read_in_order_of_time(home):
@@ -91,17 +69,17 @@ def test_a_backlog_of_rotated_files_is_read_in_order_of_time(home):
     for i in reversed(range(10)):  # the newest is born first: a restored backup, say
         home.log.with_name(f"intent.jsonl.{10 - i}").write_bytes(b"".join(lines[i * 1200:(i + 1) * 1200]))
     with running(home):
-        wait_for(lambda: sum(int(n) for n in re.findall(r"window: closed .* n=(\d+)", text(home))) >= 12000, 60)
-    assert re.search(r"scored +12000 records", text(home)), text(home)[-1500:]
+        wait_for(lambda: sum(int(n) for n in re.findall(r"window: closed .* n=(\d+)", agent_log(home))) >= 12000, 60)
+    assert re.search(r"scored +12000 records", agent_log(home)), agent_log(home)[-1500:]
 
 
 def test_two_quiet_logs_far_behind_one_another(home):
     for name in ("intent.jsonl", "intent.jsonl.other"):
         home.log.with_name(name).write_bytes(b"".join(spaced(sample("stream"), 1000, 300, name)))
     with running(home):
-        wait_for(lambda: sum(int(n) for n in re.findall(r"window: closed .* n=(\d+)", text(home))) >= 2000, 60)
-    assert re.search(r"scored +2000 records", text(home)), text(home)[-1500:]
-    assert set(re.findall(r"window: closed .* n=(\d+)", text(home))) == {"2"}
+        wait_for(lambda: sum(int(n) for n in re.findall(r"window: closed .* n=(\d+)", agent_log(home))) >= 2000, 60)
+    assert re.search(r"scored +2000 records", agent_log(home)), agent_log(home)[-1500:]
+    assert set(re.findall(r"window: closed .* n=(\d+)", agent_log(home))) == {"2"}
 
 
 def test_hup_reloads_and_a_bad_configuration_is_refused(home):
@@ -109,15 +87,15 @@ def test_hup_reloads_and_a_bad_configuration_is_refused(home):
         good = home.config.read_text()
         home.config.write_text(good.replace("window =", "windw ="))
         agent.send_signal(signal.SIGHUP)
-        wait_for(lambda: "reload refused" in text(home))
-        assert re.search(r"oodd\.lua:\d+.*unknown key 'windw'.*window", text(home))
+        wait_for(lambda: "reload refused" in agent_log(home))
+        assert re.search(r"oodd\.lua:\d+.*unknown key 'windw'.*window", agent_log(home))
         home.config.write_text(good.replace('lateness = "30s"', 'lateness = "45s"'))
         agent.send_signal(signal.SIGHUP)
-        wait_for(lambda: re.search(r"agent: reloaded", text(home)))
+        wait_for(lambda: re.search(r"agent: reloaded", agent_log(home)))
         with open(home.log, "ab", buffering=0) as log:
             log.write(b"".join(sample("stream")[:100]))
         time.sleep(1)
-    assert re.search(r"read +100 records", text(home))
+    assert re.search(r"read +100 records", agent_log(home))
 
 
 def test_the_service_manager_is_told(home, tmp_path, monkeypatch):
@@ -152,8 +130,8 @@ def test_reloads_under_load_lose_nothing(home):
                     agent.send_signal(signal.SIGHUP)
                 time.sleep(.01)
         time.sleep(1)
-    assert text(home).count("agent: reloaded") >= 3
-    assert re.search(r"read +1600 records", text(home)) and re.search(r"scored +1600 records", text(home))
+    assert agent_log(home).count("agent: reloaded") >= 3
+    assert re.search(r"read +1600 records", agent_log(home)) and re.search(r"scored +1600 records", agent_log(home))
 
 
 def test_a_second_agent_on_the_same_state_is_refused(home):
@@ -180,7 +158,7 @@ def test_a_corrupt_database_is_set_aside(home):
     db.write_bytes(b"this is no database" * 1000)
     with running(home):
         pass
-    assert list((home.path / "state").glob("oodd.db.corrupt-*")), text(home)[-2000:]
+    assert list((home.path / "state").glob("oodd.db.corrupt-*")), agent_log(home)[-2000:]
 
 
 def test_a_world_writable_plugin_is_refused_and_the_rest_loads(home):
@@ -246,5 +224,5 @@ def test_logrotate_create_and_copytruncate(home):
             time.sleep(1)  # copytruncate loses what is unread when it truncates: that is logrotate's, and counted
             subprocess.run(["logrotate", "-f", "-s", home.path / "rotate.state", conf], check=True)
         time.sleep(2)
-    assert re.search(r"read +1600 records", text(home)), text(home)[-2000:]
-    assert re.search(r"scored +1600 records", text(home))
+    assert re.search(r"read +1600 records", agent_log(home)), agent_log(home)[-2000:]
+    assert re.search(r"scored +1600 records", agent_log(home))

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from oodd import Home, Webhook, longer, sample, wait_for
+from oodd import Home, Webhook, agent_log, longer, running, sample, wait_for
 
 LEARN = ', idle = "2s", learn = { records = 1800, span = "1h" }'
 
@@ -20,10 +20,6 @@ alert "Learned" { on = "learned", severity = "info", to = { "hook" } }
 """
 
 
-def text(home):
-    return (home.path / "agent.log").read_text()
-
-
 def append(home, lines):
     with open(home.log, "ab", buffering=0) as log:
         log.write(b"".join(lines))
@@ -31,24 +27,6 @@ def append(home, lines):
 
 def spools(home):
     return sorted((home.path / "state" / "learning").glob("*@*@*.jsonl"))
-
-
-class running:
-    "The agent for the length of a `with`; it must end with 0 on SIGTERM."
-
-    def __init__(self, home):
-        self.home = home
-
-    def __enter__(self):
-        log = self.home.path / "agent.log"
-        before = text(self.home).count(" agent: running") if log.exists() else 0
-        self.agent = self.home.start()
-        wait_for(lambda: text(self.home).count(" agent: running") > before, 20)
-        return self.agent
-
-    def __exit__(self, kind, value, trace):
-        self.agent.terminate()
-        assert self.agent.wait(20) == 0 or kind, text(self.home)[-3000:]
 
 
 def kinds(events):
@@ -61,22 +39,22 @@ def test_it_learns_becomes_active_and_alerts(tmp_path):
     (home.path / "rules.d" / "b.lua").write_text(LEARNED)
     with running(home):
         append(home, sample("reference"))
-        wait_for(lambda: "activated: the stream is watched by what was learned" in text(home), 40)
+        wait_for(lambda: "activated: the stream is watched by what was learned" in agent_log(home), 40)
         assert (home.path / "intent.ref").stat().st_mode & 0o777 == 0o600
         assert not list(home.path.glob("*.new"))
         append(home, sample("stream"))
         names = lambda: {(json.loads(b)["data"]["name"], json.loads(b)["data"]["state"]) for _, b in hook.got}
         wait_for(lambda: {("Learned", "firing"), ("Learned", "resolved"), ("Shifted", "firing")} <= names(), 30)
-        wait_for(lambda: LAST in text(home), 20)
+        wait_for(lambda: LAST in agent_log(home), 20)
     assert not spools(home)
-    said = text(home)
+    said = agent_log(home)
     assert re.search(r"learning: collecting .*records=\d+ of=1800 .*kept=.*classes=\d+ fields=5 logits=150 embedding=128 eta=", said)
     read, scored, learning = (int(re.search(rf" {word} +(\d+) records", said)[1]) for word in ("read", "scored", "learning"))
     assert (read, scored + learning) == (4000, 4000) and learning >= 1800 and scored >= 1600 and "UNACCOUNTED" not in said
     # What it made is a reference like any other, and says where it came from.
     with running(home):
         pass
-    assert "streams=1" in text(home).splitlines()[-10:][0] or re.search(r"running .*streams=1", text(home))
+    assert "streams=1" in agent_log(home).splitlines()[-10:][0] or re.search(r"running .*streams=1", agent_log(home))
 
 
 def test_killed_while_it_learns_every_record_is_put_aside_once(tmp_path):
@@ -93,13 +71,13 @@ def test_killed_while_it_learns_every_record_is_put_aside_once(tmp_path):
         wait_for(lambda: spools(home) and spools(home)[0].stat().st_size == home.log.stat().st_size, 30)
         time.sleep(.3)
     assert spools(home)[0].read_bytes() == b"".join(lines)
-    assert re.search(r" learning +4000 records", text(home)) and "UNACCOUNTED" not in text(home)
+    assert re.search(r" learning +4000 records", agent_log(home)) and "UNACCOUNTED" not in agent_log(home)
     # A file that is not what was committed (a power cut, a hand): said, and begun anew.
     spools(home)[0].write_bytes(b"not ours")
     with running(home):
         append(home, lines[:100])
         wait_for(lambda: spools(home) and spools(home)[0].stat().st_size == len(b"".join(lines[:100])), 20)
-    assert "the records put aside are not those that were committed" in text(home)
+    assert "the records put aside are not those that were committed" in agent_log(home)
 
 
 def test_a_fit_that_fails_asks_for_more(tmp_path):
@@ -128,9 +106,9 @@ def test_a_detector_that_is_not_there_is_a_failed_fit_and_nothing_is_lost(tmp_pa
         lines.append(json.dumps(record).encode() + b"\n")
     with running(home):
         append(home, lines)
-        wait_for(lambda: "no reference could be made of these; more is collected" in text(home), 30)
-    assert re.search(r"fit: .*knn", text(home)) and spools(home)
-    assert re.search(r" learning +(3\d\d|400) records", text(home))
+        wait_for(lambda: "no reference could be made of these; more is collected" in agent_log(home), 30)
+    assert re.search(r"fit: .*knn", agent_log(home)) and spools(home)
+    assert re.search(r" learning +(3\d\d|400) records", agent_log(home))
 
 
 def test_learning_can_be_left_out(tmp_path):
@@ -155,15 +133,15 @@ def test_the_next_reference_keeps_the_old_one(tmp_path, reference):
     assert "no agent runs" in done.stdout
     before = (home.path / "intent.ref").read_bytes()
     with running(home):
-        wait_for(lambda: "learned from its traffic" in text(home), 20)
+        wait_for(lambda: "learned from its traffic" in agent_log(home), 20)
         append(home, sample("reference"))
-        wait_for(lambda: "activated: the stream is watched by what was learned" in text(home), 40)
+        wait_for(lambda: "activated: the stream is watched by what was learned" in agent_log(home), 40)
         assert "asked: the agent collects" in home.run("relearn", "clinc-intent").stdout
-        wait_for(lambda: text(home).count("learned from its traffic") == 2, 20)
+        wait_for(lambda: agent_log(home).count("learned from its traffic") == 2, 20)
     kept = list(home.path.glob("intent.ref.2*"))
     assert len(kept) == 1 and kept[0].read_bytes() == before != (home.path / "intent.ref").read_bytes()
     # Its records were scored all the while: none was only learned from.
-    assert re.search(r" scored +2400 records", text(home)) and re.search(r" learning +0 records", text(home))
+    assert re.search(r" scored +2400 records", agent_log(home)) and re.search(r" learning +0 records", agent_log(home))
     assert home.run("relearn", "no-such-model", check=False).returncode != 0
 
 
@@ -187,11 +165,11 @@ def test_an_alarm_is_not_learned_as_normal(tmp_path, reference):
     home.fit(reference)
     with running(home):
         append(home, sample("stream"))
-        wait_for(lambda: "relearning is postponed" in text(home), 30)
-        wait_for(lambda: "judge: the stream moved" in text(home), 10)
+        wait_for(lambda: "relearning is postponed" in agent_log(home), 30)
+        wait_for(lambda: "judge: the stream moved" in agent_log(home), 10)
         time.sleep(1)
         assert all(p.stat().st_size == 0 for p in spools(home))
-    assert "activated" not in text(home)
+    assert "activated" not in agent_log(home)
 
 
 def test_replay_relearns_by_event_time(tmp_path, reference):
@@ -213,13 +191,13 @@ def test_a_new_version_is_watched_and_learned_at_once(tmp_path, reference):
     lines = [line.replace(b'"version":"1.0.0"', b'"version":"2.0/b"') for line in sample("reference")]
     with running(home):
         append(home, lines)
-        wait_for(lambda: re.search(r"activated: .*version=2.0/b", text(home)), 40)
+        wait_for(lambda: re.search(r"activated: .*version=2.0/b", agent_log(home)), 40)
     made = home.path / "intent@2.0%2Fb.ref"
     assert made.exists() and (home.path / "intent.ref").read_bytes() == reference.read_bytes()
-    assert re.search(r" scored +2400 records", text(home)), text(home)[-1500:]
+    assert re.search(r" scored +2400 records", agent_log(home)), agent_log(home)[-1500:]
     with running(home):
         pass
-    assert re.findall(r"running .*streams=(\d)", text(home)) == ["1", "2"]
+    assert re.findall(r"running .*streams=(\d)", agent_log(home)) == ["1", "2"]
 
 
 def test_reloads_while_it_learns(tmp_path):
@@ -230,12 +208,12 @@ def test_reloads_while_it_learns(tmp_path):
             append(home, lines[i:i + 300])
             time.sleep(.15)
             agent.send_signal(signal.SIGHUP)
-        wait_for(lambda: "enough: a reference is being made" in text(home), 20)
+        wait_for(lambda: "enough: a reference is being made" in agent_log(home), 20)
         agent.send_signal(signal.SIGHUP)  # its fit goes on
-        wait_for(lambda: "activated: the stream is watched by what was learned" in text(home), 40)
+        wait_for(lambda: "activated: the stream is watched by what was learned" in agent_log(home), 40)
         append(home, sample("stream"))
-        wait_for(lambda: LAST in text(home), 20)
-    said = text(home)
+        wait_for(lambda: LAST in agent_log(home), 20)
+    said = agent_log(home)
     assert said.count("agent: reloaded") >= 2 and said.count("activated:") == 1 and "UNACCOUNTED" not in said
     assert re.search(r" read +4000 records", said)
 
@@ -250,12 +228,12 @@ def test_models_that_nobody_named_are_learned_too(tmp_path):
     other = [line.replace(b'"model":"clinc-intent"', b'"model":"a b/c"') for line in lines]
     with running(home):
         append(home, [line for pair in zip(lines, other) for line in pair])
-        wait_for(lambda: text(home).count("activated: the stream is watched by what was learned") == 2, 60)
+        wait_for(lambda: agent_log(home).count("activated: the stream is watched by what was learned") == 2, 60)
     names = sorted(p.name for p in (home.path / "state" / "references").iterdir())
     assert names == ["a%20b%2Fc@1.0.0.ref", "clinc-intent@1.0.0.ref"]
     with running(home):
         pass
-    assert re.findall(r"running .*streams=(\d)", text(home)) == ["0", "2"]
+    assert re.findall(r"running .*streams=(\d)", agent_log(home)) == ["0", "2"]
 
 
 if __name__ == "__main__":
