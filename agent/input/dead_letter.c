@@ -23,6 +23,7 @@ struct dead_letter {
 	int fd;
 	uint64_t bytes, most;
 	uint64_t lost;
+	uint64_t seen[REJECT_N]; /* of each reason, since this process began */
 	struct buf line;
 };
 
@@ -141,10 +142,25 @@ static void line_make(struct dead_letter *d, const char *file, const struct reje
 	buf_text(&d->line, "}\n");
 }
 
+/* The first of its kind, the tenth, the hundredth ...: a model that begins to log NaN is known at once, and the journal is not flooded. */
+static void refusal_say(struct dead_letter *d, const char *file, const struct reject *r)
+{
+	uint64_t n = ++d->seen[r->reason];
+
+	while (n % 10 == 0)
+		n /= 10;
+	if (n != 1)
+		return;
+	log_warning("input", "records are refused; they are counted, and kept in the file of dead letters", "source", log_s(d->source), "reason",
+		log_s(reject_words[r->reason]), "meaning", log_s(reject_helps[r->reason]), "count", log_n((long long)d->seen[r->reason]), "file",
+		log_s(file), "offset", log_n((long long)r->offset), "why", log_s(r->why), "dead_letters", log_s(d->path));
+}
+
 void dead_letter_put(struct dead_letter *d, const char *file, const struct reject *r)
 {
 	ssize_t wrote;
 
+	refusal_say(d, file, r);
 	line_make(d, file, r);
 	make_room(d);
 	wrote = d->line.n <= d->most ? write(d->fd, d->line.at, d->line.n) : -1;

@@ -16,7 +16,8 @@ struct dead_letter;
 /* Appends to `path` (made with mode 0600); cap_bytes for the file and the older one together. 0, or -errno with a sentence. */
 int dead_letter_open(const char *path, const char *source, uint64_t cap_bytes, struct dead_letter **ret, struct error *e);
 void dead_letter_close(struct dead_letter *d); /* accepts NULL */
-/* {"time","source","file","offset","length","reason","why","bytes"|"base64"}: bytes when they are UTF-8 (a cut one may end in U+FFFD),
+/* Says so in the log too, with the first of each reason, the tenth, the hundredth ...
+ * {"time","source","file","offset","length","reason","why","bytes"|"base64"}: bytes when they are UTF-8 (a cut one may end in U+FFFD),
  * base64 else. After a restart what was re-read may stand there twice, with the same offset. */
 void dead_letter_put(struct dead_letter *d, const char *file, const struct reject *r);
 /* How many could not be kept. */

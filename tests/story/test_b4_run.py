@@ -209,6 +209,19 @@ def test_rejected_records_stand_in_the_dead_letter_file(home):
     assert len(dead) == 1 and dead[0]["reason"] == "syntax" and dead[0]["offset"] == len(sample("stream")[0])
 
 
+def test_a_model_that_logs_nan_is_said_at_once(home):
+    "Its records are refused: the journal says so with the first, the tenth, the hundredth, and no more."
+    with running(home):
+        with open(home.log, "ab", buffering=0) as log:
+            for line in sample("stream")[:150]:
+                log.write(line.replace(b'"logits":[', b'"logits":[NaN,'))
+        wait_for(lambda: text(home).count("records are refused") == 3)
+        time.sleep(.5)
+    said = [line for line in text(home).splitlines() if "records are refused" in line]
+    assert len(said) == 3 and all("reason=vector_value" in line and "source=intents" in line for line in said), said
+    assert "100" in said[2] and "dead-intents.jsonl" in said[2]
+
+
 def test_logrotate_create_and_copytruncate(home):
     if not shutil.which("logrotate"):
         pytest.skip("logrotate is not installed")
