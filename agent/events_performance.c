@@ -18,6 +18,19 @@ static void put_share(struct buf *to, const char *key, const struct performance_
 	buf_text(to, "]");
 }
 
+static void put_checked(struct buf *to, const struct performance_checked *c)
+{
+	if (!c->n) {
+		buf_text(to, ",\"checked\":null");
+		return;
+	}
+	buf_format(to, ",\"checked\":{\"labels\":%lld,\"windows\":%lld", (long long)c->n, (long long)c->n_windows);
+	put_share(to, "error", &(struct performance_share){c->error, c->low, c->high});
+	buf_format(to, ",\"contradicted\":%s", c->contradicted ? "true" : "false");
+	put_share(to, "corrected", &c->corrected);
+	buf_text(to, "}");
+}
+
 void event_performance(struct buf *to, const struct performance_signal *p)
 {
 	if (!p->known) {
@@ -38,6 +51,7 @@ void event_performance(struct buf *to, const struct performance_signal *p)
 		(long long)p->n_mislabelled);
 	member_time(to, "realised_start", p->realised_start_us);
 	member_time(to, "realised_end", p->realised_end_us);
+	put_checked(to, &p->checked);
 	buf_text(to, "}");
 }
 
@@ -46,15 +60,35 @@ static void text_share(struct buf *to, const struct performance_share *x)
 	buf_format(to, "%.1f %% (%.1f to %.1f)", 100 * x->at, 100 * x->low, 100 * x->high);
 }
 
+/* The estimate does not speak first where labels have shown it wrong. */
+static void text_contradicted(struct buf *to, const struct performance_signal *p)
+{
+	const struct performance_checked *c = &p->checked;
+
+	buf_format(to, "    accuracy: %.1f %% in the reference", 100 * p->reference);
+	if (!isnan(c->corrected.at)) {
+		buf_text(to, ", about ");
+		text_share(to, &c->corrected);
+		buf_text(to, " now, by ATC less its error");
+	}
+	buf_format(to, "; the estimate is contradicted by labels: of the last %lld it took %.1f points too %s for right", (long long)c->n,
+		100 * fabs(c->error), c->error > 0 ? "many" : "few");
+	if (!isnan(p->atc.at))
+		buf_format(to, " (ATC alone says %.1f %%)", 100 * p->atc.at);
+	buf_text(to, "\n");
+}
+
 void text_performance(struct buf *to, const struct performance_signal *p, bool always)
 {
 	bool low = p->atc.high < p->reference, fell = p->confidence_before - p->confidence > .02;
 
-	if (!p->known || !(always || low || p->novel || (p->basis == PERFORMANCE_NONE && fell)))
+	if (!p->known || !(always || low || p->novel || p->checked.contradicted || (p->basis == PERFORMANCE_NONE && fell)))
 		return;
 	if (p->basis == PERFORMANCE_NONE)
 		buf_format(to, "    confidence: mean %.1f %% -> %.1f %%; how often the model is right is not known (oodd fit --labels, or `accuracy`)\n",
 			100 * p->confidence_before, 100 * p->confidence);
+	else if (p->checked.contradicted)
+		text_contradicted(to, p);
 	else if (!isnan(p->atc.at)) {
 		buf_format(to, "    accuracy: %.1f %% in the reference, about ", 100 * p->reference);
 		text_share(to, &p->atc);

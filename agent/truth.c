@@ -65,6 +65,7 @@ struct truth_book *truth_open(const struct reference *r, const struct truth_opti
 	t->r = r;
 	t->o = *options;
 	t->closed_us = TIME_NONE;
+	t->atc = SIZE_MAX;
 	if (judged(r))
 		t->judge = judge_open(r->performance.truth, &o);
 	classes_learn(t);
@@ -90,6 +91,7 @@ void truth_clear(struct truth_book *t)
 	t->first = t->next = 0;
 	t->closed_us = TIME_NONE;
 	t->period_windows = 0;
+	t->n_beside = 0;
 	if (t->period)
 		memset(t->period, 0, t->r->performance.n_opportunity * sizeof *t->period);
 }
@@ -217,6 +219,21 @@ static void said(const struct truth_book *t, const struct batch *b, size_t row, 
 	to->said = hash_bytes(name, strlen(name), 0);
 }
 
+/* By ATC, as the window counts it. */
+static uint8_t sure(struct truth_book *t, const struct scored *s, size_t row)
+{
+	const struct performance *p = &t->r->performance;
+	int64_t term;
+
+	for (size_t i = 0; t->atc == SIZE_MAX && p->width > 0 && i < s->n_sums; i++)
+		if (s->sum_at[i] == p->first + 2 * PERFORMANCE_ATC)
+			t->atc = i;
+	if (t->atc >= s->n_sums)
+		return 0;
+	term = s->term[row * s->n_sums + t->atc];
+	return term == INT64_MIN ? 0 : term > 0 ? 2 : 1;
+}
+
 /* By the windows that are closed: how far records were read ahead of labels is of no account. */
 static bool too_old(const struct truth_book *t, const struct kept *k)
 {
@@ -230,6 +247,7 @@ void truth_predicted(struct truth_book *t, const struct batch *b, const struct s
 	if (!b->id[row].at)
 		return;
 	said(t, b, row, &k);
+	k.sure = sure(t, s, row);
 	for (size_t i = 0; s->slices && i < s->slices->n_tags && i < SLICE_MOST_TAGS; i++)
 		k.slice[i] = (int8_t)s->slice[row * s->slices->n_tags + i];
 	while (t->first < t->next &&
@@ -248,6 +266,7 @@ void truth_adopt(struct truth_book *t, struct truth_book *from)
 
 		k.class = class_of(t, k.said);
 		memset(k.slice, -1, sizeof k.slice); /* the new reference may have others */
+		k.sure = 0;
 		truth_room(t);
 		t->ring[t->next % t->room] = k;
 		truth_index(t, t->next);
@@ -324,6 +343,9 @@ static void label_count(struct truth_book *t, const struct truth_label *label, c
 	to->n++;
 	to->n_right += label->right;
 	to->n_mislabelled += label->mislabelled;
+	to->beside.n += k->sure > 0;
+	to->beside.n_sure += k->sure > 1;
+	to->beside.n_right += k->sure > 0 && label->right;
 	if (to->v)
 		truth_count(t->r->performance.truth, label->class, label->n_class, label->predicted, label->right, to->v);
 	if (to->opportunity)
@@ -382,6 +404,9 @@ static struct labelled gather(struct truth_book *t, const struct window *w)
 		sum.n += l->n;
 		sum.n_right += l->n_right;
 		sum.n_mislabelled += l->n_mislabelled;
+		sum.beside.n += l->beside.n;
+		sum.beside.n_sure += l->beside.n_sure;
+		sum.beside.n_right += l->beside.n_right;
 		for (size_t i = 0; i < width; i++)
 			sum.v[i] += l->v[i];
 		for (size_t i = 0; t->period && i < t->r->performance.n_opportunity; i++)
@@ -467,6 +492,15 @@ static void realised_fill(const struct labelled *l, const struct window *w, stru
 	to->realised_end_us = l->n ? w->end_us : TIME_NONE;
 }
 
+static void beside_remember(struct truth_book *t, const struct performance_beside *b)
+{
+	if (b->n == 0)
+		return;
+	if (t->n_beside == PERFORMANCE_BESIDE)
+		memmove(t->beside, t->beside + 1, --t->n_beside * sizeof *t->beside);
+	t->beside[t->n_beside++] = *b;
+}
+
 void truth_window_closed(struct truth_book *t, const struct window *w, struct signal *signal)
 {
 	struct labelled l = gather(t, w);
@@ -476,6 +510,8 @@ void truth_window_closed(struct truth_book *t, const struct window *w, struct si
 		t->closed_us = w->end_us;
 	t->moved = true;
 	realised_fill(&l, w, &signal->performance);
+	beside_remember(t, &l.beside);
+	performance_of_labels(&t->r->performance, t->beside, t->n_beside, &signal->performance);
 	period_close(t, w, signal);
 	if (t->judge) {
 		struct window labels = {.start_us = w->start_us, .end_us = w->end_us, .n = l.n, .cut = w->cut,

@@ -4,6 +4,7 @@
 #define TRUTH_PARTS_H
 
 #include "truth.h"
+#include "judge/performance_labels.h"
 
 enum { TRUTH_SEGMENT = 1024, TRUTH_PAST = 256, TRUTH_MOST_OPEN = 1024 };
 
@@ -14,12 +15,14 @@ struct kept {
 	int32_t class;           /* of the reference; -1 unknown */
 	float confidence, p;     /* NaN where there was none */
 	uint8_t met;             /* a label came */
+	uint8_t sure;            /* ATC takes it for right: 2, for wrong: 1; 0: not known to this reference */
 	int8_t slice[SLICE_MOST_TAGS]; /* of each tag, or -1 */
 };
 
 /* Labels of a window that is still open. */
 struct labelled {
 	int64_t start_us, n, n_right, n_mislabelled;
+	struct performance_beside beside;
 	int64_t *v;              /* as wide as the reference of labels, NULL where there is none */
 	int64_t *opportunity;    /* as performance.opportunity; NULL where there is none */
 };
@@ -47,6 +50,9 @@ struct truth_book {
 	size_t n_open;
 	struct truth_window past[TRUTH_PAST]; /* by start */
 	size_t n_past;
+	struct performance_beside beside[PERFORMANCE_BESIDE]; /* of the last windows with labels, oldest first */
+	size_t n_beside;
+	size_t atc;              /* which term of a row is ATC's; SIZE_MAX: none */
 	int64_t closed_us;       /* end of the last window closed; TIME_NONE */
 	int64_t *period;         /* opportunity of the period that is under way, as many numbers; NULL where there is none */
 	int64_t period_windows;  /* that are in it */

@@ -40,7 +40,7 @@ static void kept_numbers(const struct kept *k, int64_t *to)
 	to[2] = k->time_us;
 	to[3] = k->class;
 	to[4] = confidence;
-	to[5] = (int64_t)p << 1 | k->met;
+	to[5] = (int64_t)k->sure << 34 | (int64_t)p << 1 | k->met;
 	memcpy(&to[6], k->slice, 8);
 }
 
@@ -58,6 +58,13 @@ static void segment_pack(const struct truth_book *t, uint64_t segment, struct bu
 	free(numbers);
 }
 
+static void beside_pack(const struct performance_beside *b, size_t n, struct buf *to)
+{
+	pack_array(to, n);
+	for (size_t i = 0; i < n; i++)
+		pack_ints(to, (const int64_t[]){b[i].n, b[i].n_sure, b[i].n_right}, 3);
+}
+
 static void open_pack(const struct truth_book *t, struct buf *to)
 {
 	size_t width = t->judge ? t->r->performance.truth->width : 0;
@@ -66,13 +73,14 @@ static void open_pack(const struct truth_book *t, struct buf *to)
 	for (size_t i = 0; i < t->n_open; i++) {
 		const struct labelled *l = &t->open[i];
 
-		pack_array(to, 6);
+		pack_array(to, 7);
 		pack_int(to, l->start_us);
 		pack_int(to, l->n);
 		pack_int(to, l->n_right);
 		pack_int(to, l->n_mislabelled);
 		pack_ints(to, l->v, width);
 		pack_ints(to, l->opportunity, t->r->performance.n_opportunity);
+		beside_pack(&l->beside, 1, to);
 	}
 }
 
@@ -95,7 +103,7 @@ static void past_pack(const struct truth_book *t, struct buf *to)
 
 static void frame_pack(const struct truth_book *t, struct buf *to)
 {
-	pack_map(to, 9);
+	pack_map(to, 10);
 	pack_text(to, "oodd_truth");
 	pack_int(to, TRUTH_FORMAT);
 	pack_text(to, "reference");
@@ -114,6 +122,8 @@ static void frame_pack(const struct truth_book *t, struct buf *to)
 	open_pack(t, to);
 	pack_text(to, "past");
 	past_pack(t, to);
+	pack_text(to, "beside");
+	beside_pack(t->beside, t->n_beside, to);
 }
 
 static void put(struct txn *txn, char *key, struct buf *blob)
@@ -163,7 +173,22 @@ static void kept_of(const int64_t *from, struct kept *to)
 	to->time_us = from[2];
 	to->class = (int32_t)from[3];
 	to->met = from[5] & 1;
+	to->sure = from[5] >> 34 & 3;
 	memcpy(to->slice, &from[6], 8);
+}
+
+/* Absent in what an earlier version wrote: then it begins anew. How many there were. */
+static size_t beside_read(const struct msgpack_object *o, struct performance_beside *to, size_t most)
+{
+	size_t n = unpack_length(o), found = 0;
+
+	for (size_t i = 0; i < n && i < most; i++) {
+		int64_t at[3];
+
+		if (unpack_ints(unpack_item(o, i), at, 3) && at[0] >= 0 && at[1] >= 0 && at[2] >= 0 && at[1] <= at[0] && at[2] <= at[0])
+			to[found++] = (struct performance_beside){at[0], at[1], at[2]};
+	}
+	return found;
 }
 
 static bool open_read(struct truth_book *t, const struct msgpack_object *o)
@@ -182,6 +207,7 @@ static bool open_read(struct truth_book *t, const struct msgpack_object *o)
 			!unpack_int(unpack_item(item, 3), 0, l->n, &l->n_mislabelled) || !unpack_ints(unpack_item(item, 4), l->v, width) ||
 			!unpack_ints(unpack_item(item, 5), l->opportunity, t->r->performance.n_opportunity))
 			return false;
+		beside_read(unpack_item(item, 6), &l->beside, 1);
 	}
 	return true;
 }
@@ -214,6 +240,7 @@ static int frame_read(struct truth_book *t, const struct msgpack_object *o, stru
 		!unpack_ints(unpack_field(o, "period"), t->period, t->r->performance.n_opportunity) ||
 		!unpack_int(unpack_field(o, "period_windows"), 0, INT64_MAX, &t->period_windows) || !open_read(t, unpack_field(o, "open")) || !past_read(t, unpack_field(o, "past")))
 		return error_set(e, -EINVAL, "labels: a field is absent, of another type, or out of range");
+	t->n_beside = beside_read(unpack_field(o, "beside"), t->beside, PERFORMANCE_BESIDE);
 	t->first = t->next = (uint64_t)first;
 	while (t->next < (uint64_t)next) { /* room for all at once; segments fill it */
 		truth_room(t);

@@ -49,7 +49,8 @@ void performance_of_window(const struct performance *p, const int64_t *v, struct
 
 	*to = (struct performance_signal){.known = p->width > 0, .basis = p->basis, .reference = NAN, .atc = none, .cbpe = none,
 		.gap = NAN, .gap_z = NAN, .confidence_before = NAN, .confidence = NAN, .realised = none,
-		.realised_start_us = TIME_NONE, .realised_end_us = TIME_NONE};
+		.realised_start_us = TIME_NONE, .realised_end_us = TIME_NONE,
+		.checked = {.error = NAN, .low = NAN, .high = NAN, .corrected = none}};
 	if (!to->known)
 		return;
 	to->confidence_before = p->confidence;

@@ -95,6 +95,14 @@ struct performance_share {
 	double at, low, high;  /* NaN: not known */
 };
 
+/* The estimate beside labels: of the same records, over the last windows in which labels came. */
+struct performance_checked {
+	int64_t n, n_windows;  /* labels, and windows in which they came; 0: none, and all else NaN and false */
+	double error, low, high; /* ATC less the share that was right, with a 95 % interval */
+	bool contradicted;     /* far enough off, and not by chance: ATC is not to be trusted */
+	struct performance_share corrected; /* this window's ATC less that error */
+};
+
 /* Of a signal. */
 struct performance_signal {
 	bool known;            /* false: the reference says nothing about it; the rest is then zero */
@@ -112,6 +120,7 @@ struct performance_signal {
 	int64_t n_labels, n_right;
 	int64_t n_mislabelled; /* of them: labels that are likelier wrong than the prediction */
 	int64_t realised_start_us, realised_end_us; /* the window; TIME_NONE: none came */
+	struct performance_checked checked;
 };
 
 /* right of n, with a Wilson interval; `worth` records (n, or fewer). NaN when n is 0. */

@@ -32,7 +32,7 @@ void view_performance(lua_State *L, struct rule_file *f, const void *of)
 
 	(void)f;
 	sandbox_spend(L, 64);
-	lua_createtable(L, 0, 20);
+	lua_createtable(L, 0, 27);
 	lua_pushstring(L, performance_basis_words[p->known ? p->basis : PERFORMANCE_NONE]);
 	lua_setfield(L, -2, "basis");
 	if (!p->known)
@@ -51,4 +51,8 @@ void view_performance(lua_State *L, struct rule_file *f, const void *of)
 	set_count(L, "n_labels", p->n_labels);
 	set_count(L, "n_right", p->n_right);
 	set_count(L, "n_mislabelled", p->n_mislabelled);
+	lua_pushboolean(L, p->checked.contradicted);
+	lua_setfield(L, -2, "contradicted");
+	set_share(L, "error", "error_low", "error_high", &(struct performance_share){p->checked.error, p->checked.low, p->checked.high});
+	set_share(L, "corrected", "corrected_low", "corrected_high", &p->checked.corrected);
 }

@@ -40,17 +40,26 @@ def estimates(trial, events, every):
     stream = subprocess.run(["zstd", "-qdc", trial.stream], capture_output=True, text=True, check=True).stdout
     rows = [(r["ts"], labels[r["id"]]["label"] == r["prediction"], labels[r["id"]]["ood"] is True) for r in map(json.loads, stream.splitlines())]
     ts, right, odd = (np.array(x) for x in zip(*rows))
-    off = []
+    off, said, contradicted = [], [], []
     for i, s in enumerate(e for e in events if e["event"] == "signal" and e["n"] >= 20):
         a, b = np.searchsorted(ts, [s["start"], s["end"]])
         p, truth = s["performance"], right[a:b].mean()
         off.append((abs(p["atc"] - truth), abs(p["cbpe"] - truth), abs(p["reference"] - truth), p["atc_interval"][0] <= truth <= p["atc_interval"][1]))
+        c = p["checked"]
+        if c:
+            said.append((abs(p["atc"] - truth), abs(c["corrected"] - truth), c["corrected_interval"][0] <= truth <= c["corrected_interval"][1]))
+        if c and c["contradicted"]:
+            contradicted.append((s["start"], abs(p["atc"] - truth), abs(c["corrected"] - truth)))
         if every or i % 10 == 0:
             print(f"  {s['start'][:16]} n {b - a:4d} odd {odd[a:b].mean():4.0%}  right {truth:.3f}  ATC {p['atc']:.3f}  CBPE {p['cbpe']:.3f}  gap {p['gap']:+.3f}"
                   f"{'  novel' if p['novel'] else ''}")
     atc, cbpe, constant, inside = np.mean(off, axis=0)
     print(f"  mean absolute error of {len(off)} windows: ATC {atc:.4f}  CBPE {cbpe:.4f}  (the reference's accuracy for all: {constant:.4f}); ATC's interval holds {inside:.0%}")
-    return atc, cbpe
+    if said:
+        raw, less, inside = np.mean(said, axis=0)
+        print(f"  {len(said)} windows with labels before them: ATC {raw:.4f}, less its error {less:.4f}, whose interval holds {inside:.0%}; "
+              f"contradicted by labels in {len(contradicted)}{', first ' + contradicted[0][0][:10] if contradicted else ''}")
+    return atc, cbpe, contradicted
 
 
 def found(trial, events):

@@ -100,6 +100,29 @@ def test_growth_is_found_as_such_and_nothing_before_it(events):
     assert sum(s["fresh"] for s in of(events, "signal")) <= 2
 
 
+def test_labels_contradict_the_estimate(home, events):
+    "What the inputs mean has changed and no input has: the estimate goes on as before, and is said to be wrong once labels show it."
+    signals = of(events, "signal")
+    calm = [s for s in signals if s["start"] < "2026-05-05T08:00"]
+    assert not any(s["performance"]["checked"] and s["performance"]["checked"]["contradicted"] for s in calm)
+    last = signals[-2]["performance"]
+    assert last["checked"]["contradicted"] and last["checked"]["labels"] >= 500
+    # Its error is that of the labels' own records, which came 50 minutes before; and less that error it is what labels say.
+    assert last["checked"]["error"] == pytest.approx(last["atc"] - last["realised"], abs=.06)
+    assert last["checked"]["corrected_interval"][0] < last["realised"] < last["checked"]["corrected_interval"][1] < last["atc"]
+    text = home.run("replay", "--labels", home.path / "labels.jsonl", home.path / "stream.jsonl").stdout
+    assert re.search(r"accuracy: [\d.]+ % in the reference, about [\d.]+ % .* now, by ATC less its error; the estimate is contradicted by labels: "
+                     r"of the last \d+ it took [\d.]+ points too many for right \(ATC alone says", text)
+    (home.path / "rule.lua").write_text('alert "Wrong" { on = "signal", severity = "info", to = { "hook" }, '
+                                        'when = function(s) return s.performance.contradicted and s.performance.error_low > .03 end, '
+                                        'summary = function(s) return ("%.2f"):format(s.performance.corrected) end }\n')
+    before = (home.path / "oodd.lua").read_text()
+    (home.path / "oodd.lua").write_text(before + 'endpoint "hook" { kind = "webhook", url = "http://127.0.0.1:9/none" }\nrules "rule.lua"\n')
+    alerts = of(replayed(home, "labels.jsonl"), "alert")
+    (home.path / "oodd.lua").write_text(before)
+    assert alerts and alerts[0]["name"] == "Wrong" and .3 < float(alerts[0]["summary"]) < .8
+
+
 def test_more_errors_are_an_alarm_fewer_are_not(tmp_path, home):
     for name, truth in (("worse", lambda k, rng: CLASSES[rng.integers(3)] if rng.random() < .5 else k), ("better", None)):
         log = Log(name, 8, 13, start=24, truth=truth)
