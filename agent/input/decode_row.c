@@ -4,7 +4,6 @@
  * again into the right one. A row that fails is never raised: the next one overwrites it. */
 #include "input/decode_row.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,51 +14,20 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-#define PROBABILITY_LEAST 1e-12f
-
 static const enum field texts[] = {FIELD_ID, FIELD_MODEL, FIELD_VERSION, FIELD_PREDICTION, FIELD_TEXT};
-static const enum field vectors[] = {FIELD_EMBEDDING, FIELD_LOGITS, FIELD_PROBABILITIES};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-
-static struct row_stream *stream_open(const char *model, size_t n_model, const char *version, size_t n_version)
-{
-	struct row_stream *s = mem_zero(1, sizeof *s);
-
-	s->model = mem_copy_span(model, n_model);
-	s->version = mem_copy_span(version, n_version);
-	s->n_model = n_model;
-	s->n_version = n_version;
-	return s;
-}
-
-static void stream_close(struct row_stream *s)
-{
-	if (!s)
-		return;
-	for (size_t i = 0; i < FIELD_N; i++)
-		free(s->names[i].at);
-	free(s->model);
-	free(s->version);
-	free(s);
-}
 
 void row_open(struct row *r, const struct decode_options *options)
 {
 	*r = (struct row){.options = options, .newest_us = TIME_NONE, .outlier_us = TIME_NONE};
-	r->limbo = stream_open("", 0, "", 0);
-	r->limbo->batch = batch_open("", 0, "", 0);
+	row_streams_open(r);
 }
 
 void row_done(struct row *r)
 {
-	for (size_t i = 0; i < r->n_streams; i++)
-		stream_close(r->streams[i]);
-	free(r->streams);
-	batch_close(r->limbo->batch);
-	stream_close(r->limbo);
-	for (size_t i = 0; i < COUNT(vectors); i++)
-		free(r->vector[vectors[i]].scratch);
+	row_streams_close(r);
+	row_vectors_done(r);
 	buf_done(&r->model);
 	buf_done(&r->version);
 }
@@ -74,8 +42,7 @@ void row_begin(struct row *r)
 	r->fault = REJECT_N;
 	for (size_t i = 0; i < COUNT(texts); i++)
 		r->text[texts[i]].at = NULL;
-	for (size_t i = 0; i < COUNT(vectors); i++)
-		r->vector[vectors[i]].n = 0;
+	row_vectors_begin(r);
 }
 
 void row_fault(struct row *r, enum reject_reason reason, const char *format, ...)
@@ -90,181 +57,12 @@ void row_fault(struct row *r, enum reject_reason reason, const char *format, ...
 	va_end(args);
 }
 
-/* ---- streams ---- */
-
-static bool stream_is(const struct row_stream *s, const char *model, size_t n_model, const char *version, size_t n_version)
-{
-	return s->n_model == n_model && s->n_version == n_version && !memcmp(s->model, model, n_model) &&
-		!memcmp(s->version, version, n_version);
-}
-
-static struct row_stream **stream_slot(struct row *r, const char *model, size_t n_model, const char *version, size_t n_version)
-{
-	uint64_t hash = hash_bytes(version, n_version, hash_bytes(model, n_model, 0));
-	struct row_stream **slot = &r->by_name[hash % ROW_STREAM_SLOTS];
-
-	while (*slot && !stream_is(*slot, model, n_model, version, n_version))
-		slot = &(*slot)->next;
-	return slot;
-}
-
-static struct row_stream *stream_add(struct row *r, struct row_stream **slot, struct row_stream *s)
-{
-	r->streams = mem_grow(r->streams, r->n_streams + 1, sizeof(struct row_stream *));
-	return r->streams[r->n_streams++] = *slot = s;
-}
-
-struct row_stream *row_stream_make(struct row *r, const char *model, size_t n_model, const char *version, size_t n_version)
-{
-	struct row_stream **slot = stream_slot(r, model, n_model, version, n_version);
-
-	if (*slot || r->n_streams - r->n_told == ROW_STREAMS_MOST)
-		return *slot;
-	return stream_add(r, slot, stream_open(model, n_model, version, n_version));
-}
-
-struct row_stream *row_stream_tell(struct row *r, const char *model, size_t n_model, const char *version, size_t n_version)
-{
-	struct row_stream **slot = stream_slot(r, model, n_model, version, n_version);
-	struct row_stream *s = *slot ? *slot : stream_add(r, slot, stream_open(model, n_model, version, n_version));
-
-	r->n_told += !s->told;
-	s->told = true;
-	return s;
-}
-
-/* A host that has run for a year has met many versions: what was noted of those that nobody watches begins anew, and so do the
- * batches, one for each. */
-static void streams_forget(struct row *r, struct decoded *to)
-{
-	size_t n = r->n_streams;
-
-	memset(r->by_name, 0, sizeof r->by_name);
-	r->n_streams = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct row_stream *s = r->streams[i];
-
-		s->next = NULL;
-		if (s->told)
-			r->streams[r->n_streams++] = *stream_slot(r, s->model, s->n_model, s->version, s->n_version) = s;
-		else
-			stream_close(s);
-	}
-	r->last = r->again = r->stream = NULL;
-	r->batch = NULL;
-	for (size_t i = 0; i < to->n_batches; i++)
-		batch_close(to->batches[i]);
-	to->n_batches = 0;
-}
-
-void row_to(struct row *r, struct decoded *to)
-{
-	r->to = to;
-	if (r->n_streams - r->n_told == ROW_STREAMS_MOST)
-		streams_forget(r, to);
-	for (size_t i = 0; i < r->n_streams; i++)
-		r->streams[i]->batch = NULL;
-	batch_reset(r->limbo->batch);
-}
-
-/* What a record calls its model or version: as it stands where that will do, else made plain in `plain`. */
-static void called(struct row *r, enum field field, const char *otherwise, struct buf *plain, const char **ret, size_t *ret_n)
-{
-	const struct row_text *t = &r->text[field];
-
-	buf_clear(plain);
-	if (!t->at || !t->n) {
-		*ret = otherwise ? otherwise : "";
-		*ret_n = strlen(*ret);
-	} else if (t->how != TEXT_ESCAPED && !memchr(t->at, 0, t->n)) {
-		*ret = t->at;
-		*ret_n = t->n;
-	} else {
-		row_name(plain, t);
-		*ret = buf_cstr(plain);
-		*ret_n = plain->n;
-	}
-}
-
-/* A field that says, in as many bytes, what the last record's did; names that are made plain first are left to others. */
-static bool says(const struct row_text *t, const char *name, size_t n)
-{
-	return t->at && t->n == n && n && t->how != TEXT_ESCAPED && !memcmp(t->at, name, n);
-}
-
-/* The stream that the fields met so far name, NULL with a fault where there is none. */
-static struct row_stream *stream_named(struct row *r)
-{
-	const char *model, *version;
-	size_t n_model, n_version;
-	struct row_stream *s;
-
-	if (r->last && says(&r->text[FIELD_MODEL], r->last->model, r->last->n_model) &&
-		says(&r->text[FIELD_VERSION], r->last->version, r->last->n_version))
-		return r->last;
-	called(r, FIELD_MODEL, r->options->model, &r->model, &model, &n_model);
-	called(r, FIELD_VERSION, r->options->version, &r->version, &version, &n_version);
-	if (r->last && stream_is(r->last, model, n_model, version, n_version))
-		return r->last;
-	if (!n_model) {
-		row_fault(r, REJECT_NO_MODEL, "no model, and the source names none");
-		return NULL;
-	}
-	if (n_model > ROW_NAME_MOST || n_version > ROW_NAME_MOST) {
-		row_fault(r, REJECT_WRONG_TYPE, "a model or version of more than %d bytes", ROW_NAME_MOST);
-		return NULL;
-	}
-	s = row_stream_make(r, model, n_model, version, n_version);
-	if (!s)
-		row_fault(r, REJECT_TOO_MANY_STREAMS, "more than %d models and versions within half a megabyte", ROW_STREAMS_MOST);
-	return s;
-}
-
-static bool place_is(const struct row *r, enum field field)
-{
-	return !r->options->pointer[field] || *r->options->pointer[field];
-}
-
-/* The stream as far as one can tell in the middle of a record. */
-static struct row_stream *stream_guess(struct row *r)
-{
-	bool model = r->text[FIELD_MODEL].at || !place_is(r, FIELD_MODEL);
-	bool version = r->text[FIELD_VERSION].at || !place_is(r, FIELD_VERSION);
-	enum reject_reason fault = r->fault;
-	struct row_stream *s = model && version ? stream_named(r) : r->last;
-
-	r->fault = fault;
-	return s ? s : r->limbo;
-}
-
-static struct batch *stream_batch(struct row *r, struct row_stream *s)
-{
-	struct decoded *to = r->to;
-
-	for (size_t i = 0; !s->batch && i < to->n_batches; i++) {
-		struct batch **b = &to->batches[i];
-
-		if (strcmp((*b)->model, s->model) || strcmp((*b)->version, s->version))
-			continue;
-		/* Filled by another decoder, of another mind about the widths. */
-		if ((*b)->n_logits != s->n_logits || (*b)->n_embedding != s->n_embedding) {
-			assert(!(*b)->n);
-			batch_close(*b);
-			*b = batch_open(s->model, s->n_model, s->version, s->n_version);
-		}
-		s->batch = *b;
-	}
-	if (!s->batch) {
-		to->batches = mem_grow(to->batches, to->n_batches + 1, sizeof(struct batch *));
-		s->batch = to->batches[to->n_batches++] = batch_open(s->model, s->n_model, s->version, s->n_version);
-	}
-	return s->batch;
-}
+/* ---- the batch ---- */
 
 static void row_into(struct row *r, struct row_stream *s)
 {
 	r->stream = s;
-	r->batch = stream_batch(r, s);
+	r->batch = row_stream_batch(r, s);
 	batch_widths(r->batch, s->n_logits, s->n_embedding);
 	batch_row_open(r->batch); /* vectors are read over what is there, and blanked in the end where there are none */
 }
@@ -272,7 +70,7 @@ static void row_into(struct row *r, struct row_stream *s)
 struct batch *row_batch(struct row *r)
 {
 	if (!r->batch)
-		row_into(r, stream_guess(r));
+		row_into(r, row_stream_guess(r));
 	return r->batch;
 }
 
@@ -388,123 +186,6 @@ struct text row_keep(struct row *r, const struct row_text *t)
 	return text;
 }
 
-/* ---- vectors ---- */
-
-static size_t width_known(const struct row_stream *s, enum field field)
-{
-	return field == FIELD_EMBEDDING ? s->n_embedding : s->n_logits;
-}
-
-static float *vector_at(const struct row *r, enum field field)
-{
-	struct batch *b = r->batch;
-
-	return field == FIELD_EMBEDDING ? b->embedding + b->n * b->n_embedding : b->logits + b->n * b->n_logits;
-}
-
-static size_t most_floats(const struct row *r)
-{
-	return r->options->longest / 2 + 1; /* no record has more: a digit and a comma each */
-}
-
-float *row_vector_room(struct row *r, enum field field, size_t *ret_room)
-{
-	struct row_vector *v = &r->vector[field];
-
-	row_batch(r);
-	/* Probabilities wait: logits may follow. */
-	v->in_batch = field != FIELD_PROBABILITIES && width_known(r->stream, field);
-	if (v->in_batch) {
-		*ret_room = width_known(r->stream, field);
-		return vector_at(r, field);
-	}
-	if (!v->scratch)
-		v->scratch = mem_alloc(most_floats(r) * sizeof *v->scratch);
-	*ret_room = most_floats(r);
-	return v->scratch;
-}
-
-static bool width_check(struct row *r, enum field field, size_t n)
-{
-	size_t width = width_known(r->stream, field);
-
-	if (width && n != width)
-		row_fault(r, REJECT_VECTOR_WIDTH, "%s of width %zu, not %zu", field_words[field], n, width);
-	return !width || n == width;
-}
-
-void row_vector_put(struct row *r, enum field field, size_t n)
-{
-	if (!n)
-		row_vector_none(r, field);
-	else if (width_check(r, field, n))
-		r->vector[field].n = n;
-}
-
-void row_vector_none(struct row *r, enum field field)
-{
-	r->vector[field].n = 0;
-	r->vector[field].in_batch = false;
-}
-
-/* A vector read before its stream had a width: the first of its stream decides it. */
-static void vector_settle(struct row *r, enum field field)
-{
-	struct row_vector *v = &r->vector[field];
-	struct row_stream *s = r->stream;
-
-	if (!v->n || v->in_batch)
-		return;
-	if (field == FIELD_EMBEDDING)
-		s->n_embedding = v->n;
-	else
-		s->n_logits = v->n;
-	batch_widths(r->batch, s->n_logits, s->n_embedding);
-	memcpy(vector_at(r, field), v->scratch, v->n * sizeof *v->scratch);
-}
-
-static void log_probabilities(float *to, const float *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		to[i] = logf(p[i] > PROBABILITY_LEAST ? p[i] : PROBABILITY_LEAST);
-}
-
-static void log_softmax(float *x, size_t n)
-{
-	double sum = 0;
-	float top = x[0];
-
-	for (size_t i = 1; i < n; i++)
-		top = x[i] > top ? x[i] : top;
-	for (size_t i = 0; i < n; i++)
-		sum += exp((double)x[i] - top);
-	for (size_t i = 0; i < n; i++)
-		x[i] = (float)((double)x[i] - top - log(sum));
-}
-
-/* Logits as logged, or made of probabilities. A stream keeps to what its first record had: raw logits cannot be made of
- * probabilities, log-probabilities can be made of logits. */
-static void logits_settle(struct row *r)
-{
-	struct row_vector *logits = &r->vector[FIELD_LOGITS], *p = &r->vector[FIELD_PROBABILITIES];
-	struct row_stream *s = r->stream;
-
-	if (logits->n) {
-		vector_settle(r, FIELD_LOGITS);
-		if (s->logits == LOGITS_UNKNOWN)
-			s->logits = LOGITS_RAW;
-		if (s->logits == LOGITS_NORMALISED)
-			log_softmax(vector_at(r, FIELD_LOGITS), logits->n);
-	} else if (p->n && s->logits != LOGITS_RAW) {
-		vector_settle(r, FIELD_PROBABILITIES);
-		s->logits = LOGITS_NORMALISED;
-		log_probabilities(vector_at(r, FIELD_LOGITS), p->scratch, p->n);
-	} else {
-		batch_row_blank(r->batch, true, false);
-	}
-	r->batch->logits_normalised = s->logits == LOGITS_NORMALISED;
-}
-
 /* ---- the end ---- */
 
 /* A clock that is wrong once must not move the watermark: a time far ahead counts only when the next record agrees. */
@@ -520,9 +201,7 @@ static bool time_plausible(struct row *r)
 
 static void end_checks(struct row *r)
 {
-	for (size_t i = 0; i < COUNT(vectors); i++)
-		if (r->vector[vectors[i]].n)
-			width_check(r, vectors[i], r->vector[vectors[i]].n);
+	row_vectors_check(r);
 	if (r->fault == REJECT_N && r->time_us == TIME_NONE)
 		row_fault(r, REJECT_NO_TIME, r->time_met ? "time is null" : "no time");
 	if (r->fault == REJECT_N && !time_plausible(r))
@@ -536,10 +215,7 @@ static void row_take(struct row *r, const char *record, size_t n, uint64_t offse
 	struct decoded *to = r->to;
 	size_t row = b->n;
 
-	vector_settle(r, FIELD_EMBEDDING);
-	if (!r->vector[FIELD_EMBEDDING].n)
-		batch_row_blank(b, false, true);
-	logits_settle(r);
+	row_vectors_settle(r);
 	b->time_us[row] = r->time_us;
 	b->offset[row] = offset;
 	b->length[row] = length;
@@ -563,7 +239,7 @@ enum row_end row_end(struct row *r, const char *record, size_t n, uint64_t offse
 	struct row_stream *right;
 
 	r->fault = REJECT_N;
-	right = stream_named(r);
+	right = row_stream_named(r);
 	if (!right)
 		return ROW_REFUSED;
 	r->fault = fault;

@@ -127,4 +127,21 @@ bool row_name(struct buf *to, const struct row_text *key);
 enum row_end row_end(struct row *r, const char *record, size_t n, uint64_t offset, uint32_t length);
 void row_again(struct row *r);
 
+/* ---- between decode_row.c, decode_stream.c and decode_vector.c ---- */
+
+void row_streams_open(struct row *r);
+void row_streams_close(struct row *r);
+/* The stream that the fields met so far name; NULL with a fault where there is none. */
+struct row_stream *row_stream_named(struct row *r);
+/* The stream as far as one can tell in the middle of a record; never NULL. */
+struct row_stream *row_stream_guess(struct row *r);
+/* Of r->to; opened where it has none. */
+struct batch *row_stream_batch(struct row *r, struct row_stream *s);
+
+void row_vectors_begin(struct row *r);
+void row_vectors_done(struct row *r);
+void row_vectors_check(struct row *r); /* a fault where a width is not that of the stream */
+/* The record is taken: vectors where they belong, blanks where there are none; what a stream's first record has decides for it. */
+void row_vectors_settle(struct row *r);
+
 #endif
