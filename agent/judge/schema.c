@@ -89,11 +89,16 @@ static double records_of(const struct measure *m, const struct window *w)
 }
 
 /* A bin that holds more than chance would put there. */
+static bool swollen_share(const struct measure *m, double n, double usual, double after)
+{
+	double two[2] = {after, 1 - after}, before[2] = {usual, 1 - usual};
+
+	return after > usual && null_independent(m->kappa, n) * evidence_kl(two, before, 2) > LEAST_LOG;
+}
+
 static bool swollen(const struct measure *m, double n, size_t bin, double after)
 {
-	double two[2] = {after, 1 - after}, before[2] = {m->mean[bin], 1 - m->mean[bin]};
-
-	return after > before[0] && null_independent(m->kappa, n) * evidence_kl(two, before, 2) > LEAST_LOG;
+	return swollen_share(m, n, m->mean[bin], after);
 }
 
 static bool bin_swollen(const struct look *l, size_t bin)
@@ -231,6 +236,26 @@ static void missing_remark(const struct look *l, const struct measure *m, double
 		snprintf(r->detail, sizeof r->detail, "missing in %s of records (%s before)", percent(after, now), before);
 }
 
+/* Of the reference's records, so few lack something: then what is missing now is what is new. */
+#define USUALLY_WHOLE .05
+
+/* What has no bins of its own: where no field says what is missing, it is a vector. */
+static bool missing_vector(const struct look *l, char *words, size_t n)
+{
+	const char *name = l->r->n_logits && l->r->n_embedding ? "logits or embedding" : l->r->n_logits ? "logits" : "embedding";
+	double before = 1 - l->m->mean[0], after = 1 - l->q[0];
+	char then[16], now[16];
+	struct schema_remark *r;
+
+	if (l->r->n_logits + l->r->n_embedding == 0 || before > USUALLY_WHOLE || !swollen_share(l->m, l->n, before, after))
+		return false;
+	snprintf(words, n, "%s %s -> %s", name, percent(before, then), percent(after, now));
+	r = remark(l->to, SCHEMA_MISSING, name, after * l->n, l->f);
+	if (r)
+		snprintf(r->detail, sizeof r->detail, "missing in %s of records (%s before)", now, then);
+	return true;
+}
+
 /* Records lack more than they did: what do they lack? */
 static void look_missing(const struct look *l)
 {
@@ -256,7 +281,7 @@ static void look_missing(const struct look *l)
 	}
 	if (left)
 		words_add(fields, sizeof fields, " and %zu more fields", left);
-	if (named)
+	if (named || missing_vector(l, fields, sizeof fields))
 		change_add(l->f, fields);
 }
 

@@ -155,3 +155,37 @@ def test_fit_says_what_it_leaves_out_and_what_never_varies(home):
     summary = (home / "summary").read_text()
     assert "feature session is left out: it looks like an identifier: 100 % of its 9600 values occur once; it is not watched by value" in summary
     assert "feature zero is constant: 0 in all 9600 records" in summary and "feature site is constant: always north" in summary
+
+
+def test_the_headline_names_the_fields(home):
+    "Not the p-values, and not that the prediction never varies now, which follows from the fields."
+    def change(f, r):
+        f["temperature"], f["balance"], r["prediction"] = f["balance"] - 300, f["temperature"] + 300, "no"
+
+    _, alerts = replay(home, "swapped", change)
+    summary = alerts[0]["summary"]
+    assert summary.startswith(("m: temperature moved (mean 1", "m: balance moved (mean 5")), summary
+    assert summary.endswith("; class: it varied, now every record has no") and "also moved: " in summary
+
+
+def test_a_vector_that_is_missing_is_named(tmp_path):
+    "It has no bins of its own."
+    rng = random.Random(3)
+
+    def vectors(n, first, without=0):
+        for i, r in enumerate(records(n, 3, first)):
+            del r["features"]["coupon"]
+            r["embedding"] = [round(rng.gauss(0, 1), 4) for _ in range(4)]
+            if without and rng.random() < without:
+                del r["embedding"]
+            yield r
+
+    (tmp_path / "oodd.lua").write_text(f"""
+source "s" {{ path = "{tmp_path}/none/*.jsonl" }}
+model "m" {{ reference = "{tmp_path}/ref", window = "20m" }}
+state = "{tmp_path}/state"
+""")
+    run(tmp_path, "fit", "--model", "m", "--output", tmp_path / "ref", write(tmp_path / "reference.jsonl", vectors(20 * WINDOW, 0)))
+    lines = run(tmp_path, "replay", "--json", write(tmp_path / "stream.jsonl", vectors(4 * WINDOW, 20 * WINDOW, .5))).splitlines()
+    alerts = [e for e in map(json.loads, lines) if e["event"] == "alert"]
+    assert alerts and alerts[0]["summary"].startswith(("m: embedding: missing in 4", "m: embedding: missing in 5")), alerts
