@@ -95,6 +95,7 @@ static void scoring_done(struct reference *r)
 	for (size_t i = 0; i < r->n_detectors; i++)
 		reference_detector_done(&r->detectors[i]);
 	free(r->detectors);
+	reference_ways_done(r->ways, r->n_ways);
 	score_table_done(&r->fused);
 	for (size_t i = 0; i < r->n_partial; i++)
 		score_table_done(&r->partial[i].table);

@@ -11,6 +11,7 @@
 #include "model/performance.h"
 #include "model/reference_layer.h"
 #include "model/reference_odd.h"
+#include "model/reference_ways.h"
 #include "model/season.h"
 #include "model/slice.h"
 #include "model/statistic.h"
@@ -36,7 +37,7 @@ struct reference_detector {
 	struct score_table table;      /* cal-A, all classes together */
 	struct score_table *by_class;  /* n_classes entries; total 0 where a class is too small (backed off); may be NULL */
 	size_t n_by_class;             /* n_classes, or 0 */
-	double weight;        /* in the fusion; 0 when muted */
+	double weight;        /* in the fusion, 0 when muted; where there are ways of being odd, over all of them */
 	double agreement;     /* Spearman with the consensus of the others on cal-A */
 	double held_out_flag_rate; /* share of cal-B at or below the flag rate by this detector alone */
 	char *muted;          /* NULL, or why it does not count */
@@ -54,7 +55,7 @@ struct reference_window {
 /* Where a row lacks what some detectors need, the rest are fused and have a table of their own (see score/calibrate.h). */
 struct reference_partial {
 	uint64_t members;         /* bit i: detector i takes part */
-	struct score_table table; /* cal-B: of the weighted Fisher sum over the members */
+	struct score_table table; /* cal-B: of what is fused of the members */
 };
 
 #define REFERENCE_MOST_DETECTORS 64
@@ -91,7 +92,9 @@ struct reference {
 
 	struct reference_detector *detectors;
 	size_t n_detectors;
-	struct score_table fused; /* cal-B: of the weighted Fisher sum; n 0 when no detector counts */
+	struct reference_way *ways; /* how their surprises are fused; none: the sum of weight x surprise */
+	size_t n_ways;
+	struct score_table fused; /* cal-B: of what is fused; n 0 when no detector counts */
 	struct reference_partial *partial; /* most members first */
 	size_t n_partial;
 	double flag_rate;

@@ -118,6 +118,8 @@ static int fusion_check(const struct reference *r, struct error *e)
 		code = detector_check(r, &r->detectors[i], e);
 	}
 	if (code == 0)
+		code = reference_ways_check(r, e);
+	if (code == 0)
 		code = table_check(&r->fused, "the fused score", e);
 	for (size_t i = 0; i < r->n_partial && code == 0; i++) {
 		if (r->partial[i].members == 0 || (r->partial[i].members & ~all) != 0 ||

@@ -53,6 +53,14 @@ static const struct field partial_fields[] = {
 SHAPE(partial, reference_partial);
 #undef OF
 
+#define OF reference_way
+static const struct field way_fields[] = {
+	{"weights", REALS, AT(weights), AT(n_weights), 0, NULL},
+	{"offset", REAL, AT(offset), 0, 0, NULL},
+};
+SHAPE(way, reference_way);
+#undef OF
+
 #define OF reference_category
 static const struct field category_fields[] = {
 	{"name", TEXT, AT(name), 0, 0, NULL},
@@ -262,6 +270,7 @@ static const struct field reference_fields[] = {
 	{"category", STRUCTS, AT(category), AT(n_category), 0, &category},
 	{"left_out", STRUCTS, AT(left_out), AT(n_left_out), YOUNG, &left_out},
 	{"detectors", STRUCTS, AT(detectors), AT(n_detectors), 0, &detector},
+	{"ways", STRUCTS, AT(ways), AT(n_ways), YOUNG, &way},
 	{"fused", STRUCT, AT(fused), 0, 0, &table},
 	{"partial", STRUCTS, AT(partial), AT(n_partial), 0, &partial},
 	{"flag_rate", REAL, AT(flag_rate), 0, 0, NULL},

@@ -167,15 +167,74 @@ uint64_t calibrate_members(const struct reference *r)
 	return members;
 }
 
-float calibrate_sum(const struct reference *r, uint64_t members, const float *surprise,
-	size_t stride, size_t row)
+/* Where some members are missing the others take over what they weigh, so that ways keep their standing among each other. Returns
+ * -infinity where none of the members says anything of this way. */
+static double way_sum(const struct reference *r, const struct reference_way *way, uint64_t members, const float *surprise, size_t stride,
+	size_t row)
+{
+	double sum = 0.0, all = 0.0, here = 0.0;
+
+	for (size_t i = 0; i < r->n_detectors; i++) {
+		all += way->weights[i];
+		if (!(members >> i & 1))
+			continue;
+		here += way->weights[i];
+		sum += way->weights[i] * (double)surprise[i * stride + row];
+	}
+	return here > 0.0 ? way->offset + sum * (all / here) : -(double)INFINITY;
+}
+
+static double plain_sum(const struct reference *r, uint64_t members, const float *surprise, size_t stride, size_t row)
 {
 	double sum = 0.0;
 
 	for (size_t i = 0; i < r->n_detectors; i++)
 		if (members >> i & 1)
 			sum += r->detectors[i].weight * (double)surprise[i * stride + row];
-	return (float)sum;
+	return sum;
+}
+
+/* The sum of each way, and the greatest of them. */
+static double ways_sum(const struct reference *r, uint64_t members, const float *surprise, size_t stride, size_t row, double *of)
+{
+	double most = -(double)INFINITY;
+
+	for (size_t k = 0; k < r->n_ways; k++) {
+		of[k] = way_sum(r, &r->ways[k], members, surprise, stride, row);
+		most = fmax(most, of[k]);
+	}
+	return most;
+}
+
+float calibrate_sum(const struct reference *r, uint64_t members, const float *surprise,
+	size_t stride, size_t row)
+{
+	double of[REFERENCE_MOST_WAYS], most = ways_sum(r, members, surprise, stride, row, of), sum = 0.0;
+
+	if (!isfinite(most))
+		return (float)plain_sum(r, members, surprise, stride, row);
+	for (size_t k = 0; k < r->n_ways; k++)
+		sum += exp(of[k] - most);
+	return (float)(most + log(sum));
+}
+
+void calibrate_parts(const struct reference *r, const float *surprise, size_t stride, size_t row, double *part)
+{
+	double of[REFERENCE_MOST_WAYS], most, sum = 0.0;
+	uint64_t members = 0;
+
+	for (size_t i = 0; i < r->n_detectors; i++)
+		members |= (uint64_t)(r->detectors[i].weight > 0.0 && isfinite(surprise[i * stride + row])) << i;
+	most = ways_sum(r, members, surprise, stride, row, of);
+	for (size_t k = 0; isfinite(most) && k < r->n_ways; k++)
+		sum += exp(of[k] - most);
+	for (size_t i = 0; i < r->n_detectors; i++) {
+		double weight = isfinite(most) ? 0.0 : r->detectors[i].weight;
+
+		for (size_t k = 0; isfinite(most) && k < r->n_ways; k++)
+			weight += exp(of[k] - most) / sum * r->ways[k].weights[i];
+		part[i] = members >> i & 1 ? weight * (double)surprise[i * stride + row] : 0.0;
+	}
 }
 
 static uint64_t members_scored(

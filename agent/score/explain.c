@@ -192,17 +192,16 @@ static int share_order(const void *a, const void *b)
 static void detectors_explain(const struct scorer *s, struct explainer *x, struct explanation *to)
 {
 	const struct reference *r = scorer_reference(s);
-	double sum = 0;
+	double sum = 0, part[REFERENCE_MOST_DETECTORS];
 
 	if (r->n_detectors > x->room) {
 		x->room = r->n_detectors;
 		x->detectors = mem_grow(x->detectors, x->room, sizeof *x->detectors);
 	}
+	calibrate_parts(r, x->space->surprise, x->scored->n, x->at, part);
 	for (size_t k = 0; k < r->n_detectors; k++) {
-		double surprise = (double)x->space->surprise[k * x->scored->n + x->at] * r->detectors[k].weight;
-
 		detector_explain(s, x, k, &x->detectors[k]);
-		x->detectors[k].share = isfinite(surprise) ? surprise : 0;
+		x->detectors[k].share = part[k];
 		sum += x->detectors[k].share;
 	}
 	for (size_t k = 0; k < r->n_detectors; k++)

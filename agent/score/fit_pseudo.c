@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What might odd records look like, when none was ever seen? Three guesses, each an affine combination of embeddings that were:
+ * What might odd records look like, when none was ever seen? Four guesses, each an affine combination of embeddings that were:
  *
  *	between   a point between two records of different classes: what belongs to neither
  *	pale      a record drawn towards the mean of all: an input that says less than any known one
  *	foreign   x + y - z, brought back to x's length: strengths of known directions that never come together
+ *	beyond    the mean, and the sum or difference of 16 records' ways from it, times 2 / sqrt(16): normal, but for a fourfold covariance
  *
- * Each flatters one family of detectors (between and pale the logits, foreign the distances) and predicts the order of detectors on
+ * Each flatters one family of detectors (between and pale the logits, foreign and beyond the distances) and predicts the order of detectors on
  * some sets and not on others; see README.md for what was measured. Their logits are the same combinations of the records' logits,
  * exactly, where the model's last layer is affine. Who is combined with whom follows from a hash of the number of the record
  * made: no generator, no seed. */
@@ -19,12 +20,14 @@
 #include <string.h>
 
 #define DRAWS 20 /* for a record of another class */
+#define MOST_ROWS 16
+#define BEYOND 2.0 /* standard deviations where normal records have one */
 
-/* x = scale * sum of part[i] * row[i]; the parts sum to 1. */
+/* x = scale * (sum of part[i] * row[i] + rest * mean), the rest being what the parts lack of 1. */
 struct recipe {
-	size_t row[3];
-	double part[3];
-	double towards_mean; /* this share of the mean record */
+	size_t n;
+	size_t row[MOST_ROWS];
+	double part[MOST_ROWS];
 	bool as_long_as_first;
 };
 
@@ -52,7 +55,7 @@ static struct recipe between(const struct vectors *v, uint64_t k)
 	size_t first = draw(v, k, 100), second = draw_other(v, first, k, 200);
 	double t = 0.3 + 0.4 * unit(k, 300);
 
-	return (struct recipe){{first, second, first}, {t, 1.0 - t, 0.0}, 0.0, false};
+	return (struct recipe){2, {first, second}, {t, 1.0 - t}, false};
 }
 
 static struct recipe pale(const struct vectors *v, uint64_t k)
@@ -60,24 +63,40 @@ static struct recipe pale(const struct vectors *v, uint64_t k)
 	size_t row = draw(v, k, 400);
 	double t = 0.3 + 0.4 * unit(k, 500);
 
-	return (struct recipe){{row, row, row}, {t, 0.0, 0.0}, 1.0 - t, false};
+	return (struct recipe){1, {row}, {t}, false};
 }
 
 static struct recipe foreign(const struct vectors *v, uint64_t k)
 {
 	size_t first = draw(v, k, 600), second = draw_other(v, first, k, 700);
 
-	return (struct recipe){{first, second, draw(v, k, 800)}, {1.0, 1.0, -1.0}, 0.0, true};
+	return (struct recipe){3, {first, second, draw(v, k, 800)}, {1.0, 1.0, -1.0}, true};
 }
 
-static struct recipe (*const kinds[PSEUDO_KINDS])(const struct vectors *, uint64_t) = {between, pale, foreign};
+static struct recipe beyond(const struct vectors *v, uint64_t k)
+{
+	double each = BEYOND / sqrt(MOST_ROWS);
+	struct recipe r = {.n = MOST_ROWS};
+
+	for (uint64_t i = 0; i < MOST_ROWS; i++) {
+		r.row[i] = draw(v, k, 900 + i);
+		r.part[i] = unit(k, 1000 + i) < 0.5 ? -each : each;
+	}
+	return r;
+}
+
+static struct recipe (*const kinds[PSEUDO_KINDS])(const struct vectors *, uint64_t) = {between, pale, foreign, beyond};
 
 static void combine(const struct recipe *by, const float *rows, const double *mean, size_t width, float *to)
 {
-	for (size_t j = 0; j < width; j++) {
-		double sum = by->towards_mean * mean[j];
+	double rest = 1.0;
 
-		for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < by->n; i++)
+		rest -= by->part[i];
+	for (size_t j = 0; j < width; j++) {
+		double sum = rest * mean[j];
+
+		for (size_t i = 0; i < by->n; i++)
 			sum += by->part[i] * (double)rows[by->row[i] * width + j];
 		to[j] = (float)sum;
 	}

@@ -5,9 +5,9 @@
 
 #include "score/fit_last_layer.h"
 
-#define PSEUDO_KINDS 3
+#define PSEUDO_KINDS 4 /* between, pale, foreign, beyond; in this order */
 
-/* n_each records of each kind, as a batch that detectors may be lent; without logits where `layer` was not found. */
+/* n_each records of each kind, kind after kind, as a batch that detectors may be lent; without logits where `layer` was not found. */
 struct pseudo {
 	struct oodd_batch batch;
 	float *x, *z;

@@ -34,6 +34,10 @@ static void drop(struct work *w, size_t k)
 	column_drop(h->surprise, k, r->n_detectors, h->n, sizeof *h->surprise);
 	reference_detector_done(&r->detectors[k]);
 	column_drop(r->detectors, k, r->n_detectors, 1, sizeof *r->detectors);
+	for (size_t i = 0; i < r->n_ways; i++) {
+		column_drop(r->ways[i].weights, k, r->n_detectors, 1, sizeof *r->ways[i].weights);
+		r->ways[i].n_weights--;
+	}
 	r->n_detectors--;
 }
 

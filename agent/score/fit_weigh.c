@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * How much each detector counts, learned without a single odd record: every detector scores odd records made of the held-out ones
- * (fit_pseudo.c), and a logistic regression that may not give negative weights tells them from the held-out ones themselves.
+ * (fit_pseudo.c), and logistic regressions that may not give negative weights tell them from the held-out ones themselves: one for
+ * each kind of them, which is then a way of being odd (model/reference_ways.h), since no one set of weights suits both what lies
+ * between the classes, which the logits show, and what is far from all, where they may be as sure as ever.
  *
- * Made-up records are not what will come, so what they teach is held back: the regression is penalised for weights that differ
- * (stats/logistic.h), and ends between equal weights and those that would suit the made-up records best. Only fit and
+ * Made-up records are not what will come, so what they teach is held back: the regressions are penalised for weights that differ
+ * (stats/logistic.h), and end between equal weights and those that would suit the made-up records best. Only fit and
  * cal-A are looked at; cal-B then calibrates whatever came out.
  *
  * Where logits do not follow from the embedding, the detectors of embeddings alone are weighed so, and those that read logits count as
@@ -23,13 +25,14 @@
 #define EACH 2000      /* of each kind; fewer where they are long */
 #define LEAST_SOURCES 50
 #define LEAST_HELD 100
-#define EVENLY 1.0     /* lambda: chosen on eight sets, see README.md */
+#define EVENLY 0.2     /* lambda; 0.1 to 0.5 are as good, see README.md */
 #define MOST_FLOATS 16777216.0
 
-/* Surprises of some detectors: rows x n columns, reference first. */
+/* Surprises of some detectors: rows x n columns, reference first, then kind after kind of made-up records. */
 struct table {
 	size_t *detector; /* of each column */
 	size_t n, rows;
+	size_t end[PSEUDO_KINDS + 1]; /* of the reference's rows, and of those of each kind */
 	float *at;
 	uint8_t *odd;
 };
@@ -76,9 +79,10 @@ static bool mostly_scored(const float *surprise, size_t n)
 	return n > 0 && 2 * scored >= n;
 }
 
-static void rows_take(struct table *t, const float *surprise, size_t n, size_t most, bool odd)
+/* Rows first to end of n. */
+static void rows_take(struct table *t, const float *surprise, size_t n, size_t first, size_t end, size_t most, bool odd)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = first; i < end; i++) {
 		float *row = t->at + t->rows * t->n;
 		bool all = true;
 
@@ -105,9 +109,15 @@ static void table_open(const struct work *w, const float *pseudo, size_t n_pseud
 			t->detector[t->n++] = k;
 	t->at = mem_zero((MOST_LEARNED + n_pseudo) * t->n + 1, sizeof *t->at);
 	t->odd = mem_zero(MOST_LEARNED + n_pseudo + 1, 1);
-	rows_take(t, h->surprise, h->n, MOST_LEARNED, false);
-	if (t->rows >= LEAST_HELD)
-		rows_take(t, pseudo, n_pseudo, SIZE_MAX, true);
+	rows_take(t, h->surprise, h->n, 0, h->n, MOST_LEARNED, false);
+	t->end[0] = t->rows;
+	for (size_t k = 0; k < PSEUDO_KINDS; k++) {
+		size_t each = n_pseudo / PSEUDO_KINDS;
+
+		if (t->end[0] >= LEAST_HELD)
+			rows_take(t, pseudo, n_pseudo, k * each, (k + 1) * each, SIZE_MAX, true);
+		t->end[k + 1] = t->rows;
+	}
 }
 
 static void table_close(struct table *t)
@@ -135,29 +145,97 @@ static void aurocs(const struct work *w, const struct table *t)
 	free(score);
 }
 
-/* Scaled to a mean of one, which is what a detector that could not be weighed gets. */
-static void weights_set(const struct work *w, const struct table *t, const double *weight)
+static bool in_table(const struct table *t, size_t detector)
 {
-	double sum = 0.0;
-
 	for (size_t c = 0; c < t->n; c++)
+		if (t->detector[c] == detector)
+			return true;
+	return false;
+}
+
+static double mean_surprise(const float *surprise, size_t n)
+{
+	double sum = 0.0, scored = 0.0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!isnan(surprise[i])) {
+			sum += (double)surprise[i];
+			scored++;
+		}
+	return scored > 0.0 ? sum / scored : 0.0;
+}
+
+/* Detectors that count and could not be weighed count as the mean of the others; what they bring on average is taken off again. */
+static void way_complete(const struct work *w, const struct table *t, double mean, struct reference_way *to)
+{
+	const struct held *h = &w->held[IN_CAL_A];
+
+	for (size_t k = 0; k < w->r->n_detectors; k++)
+		if (w->r->detectors[k].weight > 0.0 && !in_table(t, k)) {
+			to->weights[k] = mean;
+			to->offset -= mean * mean_surprise(h->surprise + k * h->n, h->n);
+		}
+}
+
+/* False where these made-up records teach nothing. */
+static bool way_learn(const struct work *w, const struct table *t, size_t kind, struct reference_way *ret)
+{
+	size_t odd = t->end[kind + 1] - t->end[kind], rows = t->end[0] + odd;
+	float *at = mem_zero(rows * t->n + 1, sizeof *at);
+	uint8_t *class = mem_zero(rows + 1, 1);
+	double weight[REFERENCE_MOST_DETECTORS + 1], sum = 0.0;
+	bool learned;
+
+	memcpy(at, t->at, t->end[0] * t->n * sizeof *at);
+	memcpy(at + t->end[0] * t->n, t->at + t->end[kind] * t->n, odd * t->n * sizeof *at);
+	memset(class + t->end[0], 1, odd);
+	learned = logistic_weights(at, class, rows, t->n, EVENLY, weight);
+	for (size_t c = 0; c < t->n && learned; c++)
 		sum += weight[c];
-	for (size_t c = 0; c < t->n && sum > 0.0; c++)
-		w->r->detectors[t->detector[c]].weight = weight[c] * (double)t->n / sum;
+	learned = learned && sum > 0.0;
+	if (learned) {
+		*ret = (struct reference_way){mem_zero(w->r->n_detectors, sizeof *ret->weights), w->r->n_detectors, weight[t->n]};
+		for (size_t c = 0; c < t->n; c++)
+			ret->weights[t->detector[c]] = weight[c];
+		way_complete(w, t, sum / (double)t->n, ret);
+	}
+	free(at);
+	free(class);
+	return learned;
+}
+
+/* Over all ways, each scaled to a mean of one. */
+static void weights_set(struct reference *r, const struct table *t)
+{
+	double weight[REFERENCE_MOST_DETECTORS] = {0};
+
+	for (size_t k = 0; k < r->n_ways; k++) {
+		double sum = 0.0;
+
+		for (size_t c = 0; c < t->n; c++)
+			sum += r->ways[k].weights[t->detector[c]];
+		for (size_t c = 0; c < t->n; c++)
+			weight[c] += r->ways[k].weights[t->detector[c]] * (double)t->n / sum / (double)r->n_ways;
+	}
+	for (size_t c = 0; c < t->n; c++)
+		r->detectors[t->detector[c]].weight = weight[c];
 }
 
 static void weigh_by(struct work *w, const struct pseudo *p)
 {
-	double weight[REFERENCE_MOST_DETECTORS];
 	float *surprise = pseudo_surprises(w, p);
+	struct reference *r = w->r;
 	struct table t;
 
 	held_surprises(w, &w->held[IN_CAL_A]);
 	table_open(w, surprise, p->batch.n, &t);
 	if (t.n > 0)
 		aurocs(w, &t);
-	if (t.n > 1 && logistic_weights(t.at, t.odd, t.rows, t.n, EVENLY, weight))
-		weights_set(w, &t, weight);
+	r->ways = mem_zero(PSEUDO_KINDS, sizeof *r->ways);
+	for (size_t k = 0; k < PSEUDO_KINDS && t.n > 1; k++)
+		r->n_ways += way_learn(w, &t, k, &r->ways[r->n_ways]);
+	if (r->n_ways > 0)
+		weights_set(r, &t);
 	table_close(&t);
 	free(surprise);
 }

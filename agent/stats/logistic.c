@@ -157,6 +157,6 @@ bool logistic_weights(const float *x, const uint8_t *class, size_t n, size_t k, 
 	now = loss(&p, at);
 	for (int i = 0; i < STEPS && improve(&p, at, &now); i++)
 		;
-	memcpy(w, at, k * sizeof *w);
+	memcpy(w, at, (k + 1) * sizeof *w);
 	return true;
 }

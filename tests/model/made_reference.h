@@ -187,6 +187,10 @@ static inline struct reference *sample(void)
 	r->detectors = mem_zero(2, sizeof *r->detectors);
 	detector_fill(&r->detectors[r->n_detectors++], "knn");
 	detector_fill(&r->detectors[r->n_detectors++], "msp");
+	r->ways = mem_zero(2, sizeof *r->ways);
+	r->n_ways = 2;
+	r->ways[0] = (struct reference_way){mem_copy((double[]){0.25, 1.5}, 2 * sizeof(double)), 2, -3.5};
+	r->ways[1] = (struct reference_way){mem_copy((double[]){1.0, 0.0}, 2 * sizeof(double)), 2, 0.5};
 	table_fill(&r->fused, 5000, 256, 3);
 	r->partial = mem_zero(1, sizeof *r->partial);
 	r->partial[0].members = 2;

@@ -211,6 +211,10 @@ static void b_by_class(struct reference *r) { r->n_logits = r->n_classes = 1; }
 static void b_weight(struct reference *r) { r->detectors[1].weight = -1; }
 static void b_muted(struct reference *r) { r->detectors[1].muted = mem_copy_text("why"); }
 static void b_members(struct reference *r) { r->partial[0].members = 4; }
+static void b_ways(struct reference *r) { r->ways[1].n_weights = 1; }
+static void b_way(struct reference *r) { r->ways[0].weights[1] = -1; }
+static void b_way_of_none(struct reference *r) { r->ways[1].weights[0] = 0; }
+static void b_offset(struct reference *r) { r->ways[0].offset = (double)NAN; }
 static void b_edges(struct reference *r) { r->measures[1].edges[1] = 41; }
 static void b_first(struct reference *r) { r->measures[1].first = 2; }
 static void b_special(struct reference *r) { r->measures[1].above = 4; }
@@ -243,7 +247,7 @@ static void b_flagged(struct reference *r) { r->others[0].n_flagged = 8; }
 static void every_promise_is_checked(void **state)
 {
 	static void (*const breaks[])(struct reference *) = {b_flag, b_window, b_classes, b_knot,
-		b_nan, b_above, b_total, b_exact, b_by_class, b_weight, b_muted, b_members, b_edges,
+		b_nan, b_above, b_total, b_exact, b_by_class, b_weight, b_muted, b_members, b_ways, b_way, b_way_of_none, b_offset, b_edges,
 		b_first, b_special, b_special_far, b_special_low, b_sums, b_scale, b_mean,
 		b_mean_sum, b_kappa, b_season, b_season_day, b_season_prior, b_base, b_judged, b_width, b_performance, b_accuracy, b_map, b_edges_of_map, b_sure, b_opportunity, b_order, b_start, b_count,
 		b_negative, b_flagged};

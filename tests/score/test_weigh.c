@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "score/calibrate.h"
-#include "score/fit_work.h"
+#include "score/fit_pseudo.h"
 #include "score/scorer.h"
 
 #include "made.h"
@@ -101,6 +101,19 @@ static const struct reference_detector *detector_of(const struct trial *t, const
 	return NULL;
 }
 
+/* Of all that a way weighs. */
+static double share_of(const struct trial *t, size_t way, const char *name)
+{
+	const struct reference_way *w = &t->r->ways[way];
+	double sum = 0.0, of = 0.0;
+
+	for (size_t i = 0; i < w->n_weights; i++) {
+		sum += w->weights[i];
+		of += strcmp(t->r->detectors[i].name, name) == 0 ? w->weights[i] : 0.0;
+	}
+	return of / sum;
+}
+
 static void weights_come_from_made_up_records(void **state)
 {
 	struct batch *b = affine(0, 6000, 0.0);
@@ -116,7 +129,12 @@ static void weights_come_from_made_up_records(void **state)
 		assert_true(d->muted || d->pseudo_auroc > 0.3);
 		assert_true(d->muted || d->weight >= 0.05);
 	}
-	assert_true(detector_of(&t, "maxlogit")->pseudo_auroc > 0.8);
+	assert_true(detector_of(&t, "maxlogit")->pseudo_auroc > 0.6);
+	assert_true(detector_of(&t, "mahalanobis")->pseudo_auroc > 0.8);
+	assert_int_equal(t.r->n_ways, PSEUDO_KINDS);
+	/* Between classes the logits are unsure; far from all they are as large as ever, and the distance says it. */
+	assert_true(share_of(&t, 0, "maxlogit") > share_of(&t, 3, "maxlogit"));
+	assert_true(share_of(&t, 0, "mahalanobis") < share_of(&t, 3, "mahalanobis"));
 	assert_true(fabs(sum / (double)t.r->n_detectors - 1.0) < 0.2);
 	trial_done(&t);
 	batch_close(b);
@@ -341,6 +359,77 @@ static void odd_shapes_are_weighed_or_left_alone(void **state)
 	}
 }
 
+/* Ways of being odd. */
+
+static struct reference *ways_of(const double weights[2][3], const double offsets[2])
+{
+	struct reference *r = reference_new();
+
+	r->detectors = mem_zero(3, sizeof *r->detectors);
+	r->n_detectors = 3;
+	for (size_t i = 0; i < 3; i++)
+		r->detectors[i].weight = 1.0;
+	r->ways = mem_zero(2, sizeof *r->ways);
+	r->n_ways = 2;
+	for (size_t k = 0; k < 2; k++)
+		r->ways[k] = (struct reference_way){mem_copy(weights[k], 3 * sizeof(double)), 3, offsets[k]};
+	return r;
+}
+
+/* numpy: logaddexp([.5, 1, 0] @ s - 2, [0, .25, 1.5] @ s - 3) for s = [1, 2, 4]; without the third detector; without all but the third. */
+static void likelihoods_of_ways_are_added(void **state)
+{
+	static const double weights[2][3] = {{0.5, 1.0, 0.0}, {0.0, 0.25, 1.5}}, offsets[2] = {-2.0, -3.0};
+	static const float surprise[3] = {1.0f, 2.0f, 4.0f}, lacking[3] = {1.0f, 2.0f, (float)NAN};
+	struct reference *r = ways_of(weights, offsets);
+	double part[3], odd = 1.0 / (1.0 + exp(0.5 - 3.5)); /* how much of it is the second way */
+
+	(void)state;
+	assert_true(fabs((double)calibrate_sum(r, 7, surprise, 1, 0) - 3.548587351573742) < 1e-6);
+	/* what is left of the second way, .25 x 2, counts for 1.75 */
+	assert_true(fabs((double)calibrate_sum(r, 3, lacking, 1, 0) - 1.1931471805599454) < 1e-6);
+	/* nothing is left of the first */
+	assert_true(fabs((double)calibrate_sum(r, 4, surprise, 1, 0) - (1.75 * 4.0 - 3.0)) < 1e-6);
+	calibrate_parts(r, surprise, 1, 0, part);
+	assert_true(fabs(part[0] - (1.0 - odd) * 0.5) < 1e-9 && fabs(part[1] - (2.0 - odd * 1.5)) < 1e-9 && fabs(part[2] - odd * 6.0) < 1e-9);
+	calibrate_parts(r, lacking, 1, 0, part);
+	assert_true(part[0] > 0.0 && part[1] > 0.0 && part[2] == 0.0);
+	reference_close(r);
+}
+
+/* Whatever was learned, new records of the same kind have p-values that are uniform, as far as 1,200 records of cal-B can tell. */
+static void fused_p_values_are_uniform(void **state)
+{
+	static const double at[] = {0.005, 0.01, 0.05, 0.2, 0.5, 0.9};
+	struct batch *b = affine(0, 6000, 0.0), *fresh = affine(10000, 40000, 0.0);
+	struct trial t = trial_of(b, false);
+	struct scorer_space space;
+	struct scored scored;
+	const struct scorer *s;
+	struct error e = {""};
+
+	(void)state;
+	assert_true(t.r->n_ways > 0);
+	assert_int_equal(scorer_open(t.r, plugins, &s, &e), 0);
+	scorer_space_init(&space);
+	scored_init(&scored);
+	scorer_run(s, &space, fresh, &scored);
+	for (size_t k = 0; k < sizeof at / sizeof at[0]; k++) {
+		double share = 0.0, sd = sqrt(at[k] * (1.0 - at[k]) / (double)t.r->fused.total);
+
+		for (size_t i = 0; i < fresh->n; i++)
+			share += (scored.fused[i] <= at[k]) / (double)fresh->n;
+		if (fabs(share - at[k]) > 3.0 * sd)
+			fail_msg("%.4f of p-values are at most %g", share, at[k]);
+	}
+	scored_done(&scored);
+	scorer_space_done(&space);
+	scorer_close(s);
+	trial_done(&t);
+	batch_close(fresh);
+	batch_close(b);
+}
+
 /* Surprises. */
 
 static struct reference *table_of(const float *scores, size_t n, bool tails)
@@ -442,6 +531,8 @@ int main(void)
 		cmocka_unit_test(strict_flags_fewer),
 		cmocka_unit_test(strict_says_when_it_can_flag_nothing),
 		cmocka_unit_test(odd_shapes_are_weighed_or_left_alone),
+		cmocka_unit_test(likelihoods_of_ways_are_added),
+		cmocka_unit_test(fused_p_values_are_uniform),
 		cmocka_unit_test(a_surprise_goes_on_beyond_the_reference),
 		cmocka_unit_test(scores_without_a_tail_have_surprises_too),
 		cmocka_unit_test(a_reference_of_old_is_scored_as_of_old),

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Does the default configuration do well wherever another detector is the best? Stand-ins for sets nobody has seen, through oodd itself.
 
-usage: OODD_BUILD=DIR OODD_SHARED=DIR fusion.py [SET...]       (OODD_SHARED: the folder whose data/ holds clinc150)
+usage: OODD_BUILD=DIR OODD_SHARED=DIR OODD_SETS=DIR fusion.py [SET...]       (OODD_SHARED: the folder whose data/ holds clinc150;
+                                                                             OODD_SETS: public data, see battery.py)
 
 clinc150 as it is; without the classes of a domain, which are then the odd ones, and a last layer learned for the rest; its texts under two
 other classifiers (a hidden layer of 96 ReLU units; standardised, not normalised embeddings); scikit-learn's digits 0 to 6 under a small
-network, with 7 to 9 (near) and with inverted, permuted and random pixels (far) as the odd ones. Prints the fused figures beside those of
-the best single detector, which nobody knows beforehand.
+network, with 7 to 9 (near) and with inverted, permuted and random pixels (far) as the odd ones; and the sets of battery.py, by kind of odd
+record. Prints the fused figures beside those of the best single detector, which nobody knows beforehand.
 """
 import json
 import os
@@ -21,6 +22,8 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
+
+import battery
 
 warnings.filterwarnings("ignore")
 OODD = os.path.join(os.environ.get("OODD_BUILD", "."), "agent", "oodd")
@@ -114,42 +117,78 @@ SETS = {"clinc150": as_it_is, "no-banking": without("banking"), "no-travel": wit
         "text-network": text_network, "text-standardised": text_standardised, "digits-near": digits(False), "digits-far": digits(True)}
 
 
-def write(path, name, day, x, z):
+def write(path, name, day, part):
+    "part: {field: rows}"
+    fields = [k for k in ("embedding", "logits", "probabilities") if k in part]
     with open(path, "w") as f:
-        for i, (v, l) in enumerate(zip(x, z)):
+        for i in range(len(next(iter(part.values())))):
             s = 4 * i
             ts = f"2026-03-{day + s // 86400:02}T{s // 3600 % 24:02}:{s // 60 % 60:02}:{s % 60:02}Z"
-            f.write(json.dumps({"ts": ts, "id": f"{name}{i}", "model": "m", "version": "1", "prediction": f"c{l.argmax()}",
-                                "embedding": [float(f"{a:.6g}") for a in v], "logits": [float(f"{a:.6g}") for a in l]}) + "\n")
+            r = {"ts": ts, "id": f"{name}{i}", "model": "m", "version": "1"}
+            r |= {k: [float(f"{a:.6g}") for a in part[k][i]] for k in fields}
+            z = part.get("logits", part.get("probabilities"))
+            if z is not None:
+                r["prediction"] = f"c{z[i].argmax()}"
+            if "features" in part:
+                r["features"] = {f"x{k}": float(f"{a:.7g}") for k, a in enumerate(part["features"][i])}
+            f.write(json.dumps(r) + "\n")
 
 
 def oodd(*arguments):
     return subprocess.run([OODD, *arguments], capture_output=True, text=True, check=True).stdout
 
 
-def figures(folder, made, odd):
-    for day, (name, (x, z)) in zip((1, 10, 20), zip(PARTS, made)):
-        write(f"{folder}/{name}.jsonl", name, day, x, z)
+def run(folder, made, detectors=""):
+    "What `oodd fit` and `oodd eval` say of a battery.Made, in JSON."
+    for day, name, part in zip((1, 10, 20), PARTS, (made.fit, made.calibrate, made.stream)):
+        write(f"{folder}/{name}.jsonl", name, day, part)
     with open(f"{folder}/labels.jsonl", "w") as f:
-        f.writelines(json.dumps({"id": f"stream{i}", "ood": bool(o), "kind": "odd" if o else "id"}) + "\n" for i, o in enumerate(odd))
+        f.writelines(json.dumps({"id": f"stream{i}", "ood": bool(k != "id"), "kind": str(k)}) + "\n" for i, k in enumerate(made.kind))
     with open(f"{folder}/oodd.lua", "w") as f:
-        f.write(f'source "s" {{ path = "{folder}/none/*.jsonl" }}\nmodel "m" {{ reference = "{folder}/m.ref" }}\nstate = "{folder}/state"\n')
-    fitted = oodd("fit", "-c", f"{folder}/oodd.lua", "-m", "m", "-o", f"{folder}/m.ref", "--json", "--fit", f"{folder}/reference_train.jsonl",
-                  "--calibrate", f"{folder}/reference.jsonl")
-    judged = oodd("eval", "-c", f"{folder}/oodd.lua", "--labels", f"{folder}/labels.jsonl", "--resamples", "0", "--json", f"{folder}/stream.jsonl")
+        f.write(f'source "s" {{ path = "{folder}/none/*.jsonl" }}\nmodel "m" {{ reference = "{folder}/m.ref", {detectors} }}\nstate = "{folder}/state"\n')
+    logs = [f"{folder}/{name}.jsonl" for name in PARTS]
+    share = ("--fit", logs[0], "--calibrate", logs[1]) if made.trained else logs[:2]
+    fitted = oodd("fit", "-c", f"{folder}/oodd.lua", "-m", "m", "-o", f"{folder}/m.ref", "--json", *share)
+    judged = oodd("eval", "-c", f"{folder}/oodd.lua", "--labels", f"{folder}/labels.jsonl", "--resamples", "0", "--json", logs[2])
     return json.loads(fitted.splitlines()[0]), json.loads(judged.splitlines()[0])
 
 
+def figures(folder, parts, odd):
+    "parts: (embeddings, logits) of each."
+    made = object.__new__(battery.Made)
+    made.fit, made.calibrate, made.stream = ({"embedding": x, "logits": z} for x, z in parts)
+    made.kind, made.trained = np.where(odd, "odd", "id"), True
+    return run(folder, made)
+
+
+def line(name, of, fitted):
+    fused, best = of["fused"], max(of["detectors"], key=lambda d: d["auroc"] or 0)
+    weights = " ".join(f"{d['name']} {d['weight']:.2f}" for d in fitted["detectors"])
+    print(f"{name:42s} {fused['auroc']:8.4f}{fused['fpr95']:8.3f}{fused['tpr']:8.3f}   {fused['fpr']:7.4f}   "
+          f"{best['auroc']:.4f} {best['fpr95']:.3f} {best['tpr']:.3f} {best['name']:12s}  {weights}", flush=True)
+    return fused["auroc"] - best["auroc"]
+
+
 def main():
-    c = Clinc()
-    print(f"{'':18s} {'fused':>24s}   {'normal':>7s}   best single detector\n{'':18s} {'AUROC':>8s}{'FPR95':>8s}{'flagged':>8s}   {'flagged':>7s}")
-    for name in sys.argv[1:] or SETS:
+    names = sys.argv[1:] or [*SETS, *battery.SETS]
+    c = Clinc() if any(n in SETS for n in names) else None
+    less = {}
+    print(f"{'':42s} {'fused':>24s}   {'normal':>7s}   best single detector\n{'':42s} {'AUROC':>8s}{'FPR95':>8s}{'flagged':>8s}   {'flagged':>7s}")
+    for name in names:
         with tempfile.TemporaryDirectory() as folder:
-            fitted, judged = figures(folder, *SETS[name](c))
-        fused, best = judged["fused"], max(judged["detectors"], key=lambda d: d["auroc"])
-        weights = " ".join(f"{d['name']} {d['weight']:.2f}" for d in fitted["detectors"])
-        print(f"{name:18s} {fused['auroc']:8.4f}{fused['fpr95']:8.3f}{fused['tpr']:8.3f}   {fused['fpr']:7.4f}   "
-              f"{best['auroc']:.4f} {best['fpr95']:.3f} {best['tpr']:.3f} {best['name']:12s}  {weights}", flush=True)
+            if name in SETS:
+                fitted, judged = figures(folder, *SETS[name](c))
+                less[name] = [line(name, judged, fitted)]
+                continue
+            try:
+                fitted, judged = run(folder, battery.SETS[name]())
+            except battery.Absent as absent:
+                print(f"{name}: skipped: {absent}")
+                continue
+        less[name] = [line(f"{name}: {kind}", of, fitted) for kind, of in judged["kinds"].items() if kind != "id"]
+    each = [d for of in less.values() for d in of]
+    print(f"\nAUROC less that of the best single detector: mean over sets {np.mean([np.mean(of) for of in less.values()]):+.4f}, worst {min(each):+.4f}, "
+          f"of {len(each)} kinds of odd records in {len(less)} sets")
 
 
 if __name__ == "__main__":

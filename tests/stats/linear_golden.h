@@ -1,7 +1,7 @@
 /* Printed by linear_golden.py. */
-static const double golden_loose[4] = {12.879406, 3.246547, 0.914691, 0.000000};
-static const double golden_held[4] = {3.462240, 2.251696, 1.777111, 0.989857};
-static const double golden_even[4] = {2.910467, 2.908985, 2.908356, 2.907335};
+static const double golden_loose[5] = {12.879406, 3.246547, 0.914691, 0.000000, -18.913051};
+static const double golden_held[5] = {3.462240, 2.251696, 1.777111, 0.989857, -6.792432};
+static const double golden_even[5] = {2.910467, 2.908985, 2.908356, 2.907335, -7.321567};
 static const double golden_solution[6] = {-0.910526345514, -0.170308876204, 0.018161739935, 0.872996829082, 0.866214072037, 1.459382210561};
 static const struct { int rank, n; double p; } golden_strict[] = {
 	{1, 100, 0.0450074139786},

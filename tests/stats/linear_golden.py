@@ -34,7 +34,7 @@ def weights(lam):
 
     r = minimize(loss, np.full(K + 1, .1), method="L-BFGS-B", bounds=[(0, None)] * K + [(None, None)],
                  options=dict(ftol=1e-15, gtol=1e-10, maxiter=5000))
-    return r.x[:K]
+    return r.x
 
 
 def strict(rank, n, delta):
@@ -49,7 +49,7 @@ def strict(rank, n, delta):
 def main():
     print("/* Printed by linear_golden.py. */")
     for name, lam in (("loose", 1e-4), ("held", .05), ("even", 100.)):
-        print(f"static const double golden_{name}[{K}] = {{{', '.join(f'{w:.6f}' for w in weights(lam))}}};")
+        print(f"static const double golden_{name}[{K + 1}] = {{{', '.join(f'{w:.6f}' for w in weights(lam))}}};")
     a = np.array([[4 if i == j else unit(100 + i * 6 + j) + unit(100 + j * 6 + i) for j in range(6)] for i in range(6)])
     print(f"static const double golden_solution[6] = {{{', '.join(f'{x:.12f}' for x in np.linalg.solve(a, np.arange(1., 7)))}}};")
     print("static const struct { int rank, n; double p; } golden_strict[] = {")

@@ -77,7 +77,7 @@ static void weights_are_those_of_scipy(void **state)
 	} cases[] = {{1e-4, golden_loose}, {0.05, golden_held}, {100.0, golden_even}};
 	float x[N * K];
 	uint8_t class[N];
-	double w[K];
+	double w[K + 1];
 
 	(void)state;
 	rows_make(x, class);
@@ -87,6 +87,7 @@ static void weights_are_those_of_scipy(void **state)
 			assert_near(w[j], cases[i].golden[j], 2e-3 * (1.0 + cases[i].golden[j]));
 			assert_true(w[j] >= 0.0);
 		}
+		assert_near(w[K], cases[i].golden[K], 2e-3 * fabs(w[K]));
 	}
 }
 
@@ -94,7 +95,7 @@ static void a_lasting_tie_ends(void **state)
 {
 	float x[40];
 	uint8_t class[20];
-	double w[2] = {7.0, 7.0};
+	double w[3] = {7.0, 7.0, 7.0};
 
 	(void)state;
 	for (size_t i = 0; i < 20; i++) {
