@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <pthread.h>
 
-#include "input/decimal.h"
+#include "input/nearest.h"
 #include "input/json_room.h"
 
 const char *const json_path_words[JSON_PATH_N] = {"portable", "sse4.1", "avx2"};
@@ -40,7 +40,7 @@ bool json_path_set(enum json_path path)
 
 static void begin_once(void)
 {
-	decimal_begin();
+	nearest_begin();
 	json_wide_begin();
 	json_path_set(json_path_best());
 }

@@ -2,7 +2,7 @@
  * Numbers, read from their first byte to their last: the plain reader, for any processor and any number that is one. */
 #include <math.h>
 
-#include "input/decimal.h"
+#include "input/nearest.h"
 #include "input/json_room.h"
 
 static inline bool eight_digits(uint64_t x)
@@ -64,7 +64,7 @@ static double many_digits(const char *text, const char *end, int64_t q)
 			m = m * 10 + digit_of(p);
 			n++;
 		}
-	return n < 20 ? decimal_value(m, q, text) : decimal_text(text);
+	return n < 20 ? nearest_value(m, q, text) : nearest_text(text);
 }
 
 static const char *not_finite(struct json *j, const char *p, const char *sign, double *ret)
@@ -119,7 +119,7 @@ static inline __attribute__((always_inline)) const char *number_plain(struct jso
 	}
 	if ((*p | 0x20) == 'e' && !(p = exponent_read(j, p + 1, &q)))
 		return NULL;
-	*ret = signed_of(n <= 19 ? decimal_value(m, q, text) : many_digits(text, p, q), negative);
+	*ret = signed_of(n <= 19 ? nearest_value(m, q, text) : many_digits(text, p, q), negative);
 	return p;
 }
 

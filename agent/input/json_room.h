@@ -27,7 +27,7 @@ const char *json_plain_element(struct json *j, const char *p, float *ret);
 
 /* Reading by vectors: sets what it has for that path, which must run here. Without such instructions, nothing. */
 void json_wide_way(enum json_path path, struct json_way *way);
-void json_wide_begin(void); /* makes its tables; once, behind decimal_begin */
+void json_wide_begin(void); /* makes its tables; once, behind nearest_begin */
 
 #define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
 #define HIGH_BITS EIGHT(0x80)

@@ -8,7 +8,7 @@
 
 #include <float.h>
 
-#include "input/decimal.h"
+#include "input/nearest.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -30,7 +30,7 @@ static void points_make(void)
 	for (int k = 0; k <= 16; k++) {
 		for (int i = 0; i < 16; i++)
 			without_point[k][i] = (uint8_t)(k >= 15 || i > k ? i : i ? i - 1 : 0x80);
-		by_point[k] = k < 16 ? decimal_tens[15 - k] : 1;
+		by_point[k] = k < 16 ? nearest_tens[15 - k] : 1;
 	}
 }
 
@@ -90,8 +90,8 @@ static SSE41 bool long_between(const char *s, const char *end, size_t n, double 
 	if (bad | (none != 16) | (point == 16) || !begins_well(s))
 		return false;
 	if (!(m >> 53))
-		x = (double)(int64_t)m / decimal_tens[31 - point];
-	else if (!decimal_product(m, (int)point - 31, &x))
+		x = (double)(int64_t)m / nearest_tens[31 - point];
+	else if (!nearest_product(m, (int)point - 31, &x))
 		return false;
 	*ret = with_sign(x, negative);
 	return true;

@@ -2,12 +2,11 @@
  * A Lua state that a hostile script can neither leave, nor fill, nor keep busy.
  *
  *   memory  an allocator with a cap for the whole state; no single block above a quarter of it
- *   time    CPU time of the calling thread, looked at every 100 instructions, every 64 KiB
- * allocated and in every loop of the library that a script can size; when it is spent nothing can
- * catch that: pcall passes it on words   an environment built from nothing: text chunks only; no
- * load, require, coroutine, debug, io, os, collectgarbage, random; metatables are copied when set
- * and hold no __gc, __close, __mode, __newindex; pairs() walks in sorted order, so that the hash
- * seed of a process decides nothing
+ *   time    CPU time of the calling thread, looked at every 100 instructions, every 64 KiB allocated, and in every loop of the
+ *           library that a script can size; when it is spent nothing can catch that: pcall passes it on
+ *   words   an environment built from nothing: text chunks only; no load, require, coroutine, debug, io, os, collectgarbage,
+ *           random; metatables are copied when set and hold no __gc, __close, __mode, __newindex; pairs() walks in sorted order,
+ *           so that the hash seed of a process decides nothing
  *
  * No signals, no threads, no process-wide settings: any number of sandboxes live side by side, each
  * used by one thread at a time. */

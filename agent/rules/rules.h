@@ -18,11 +18,8 @@
 #include <stdint.h>
 
 #define RULES_ERROR_ALERT "OoddRuleError" /* the alert that a failing rule raises */
-#define RULES_ERRORS_MOST 5 /* in a row: then the rule is left out on that stream until a reload   \
-			     */
-#define RULES_RETIRE_US                                                                            \
-	(INT64_C(86400) *                                                                          \
-		1000000) /* a version is given up when others of its model went on for so long */
+#define RULES_ERRORS_MOST 5 /* in a row: then the rule is left out on that stream until a reload */
+#define RULES_RETIRE_US (INT64_C(86400) * 1000000) /* a version is given up when others of its model went on for so long */
 #define RULES_MEMORY_MOST 4096 /* packed bytes of a rule's `state` on one stream */
 
 struct rules_options {

@@ -1,44 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Decimal numbers as doubles: digits * 10^power, rounded to the nearest, ties to even. Exact: where both factors are exact doubles one
+ * The double nearest to a decimal, digits * 10^power; ties to even. Exact: where both factors are exact doubles one
  * division or product rounds once (Clinger 1990); else the 128-bit product of Eisel and Lemire ("Number parsing at a gigabyte per
- * second", 2021); else strtod, in the C locale. Any thread, once decimal_begin has returned. */
-#ifndef INPUT_DECIMAL_H
-#define INPUT_DECIMAL_H
+ * second", 2021); else strtod, in the C locale. Any thread, once nearest_begin has returned. */
+#ifndef INPUT_NEAREST_H
+#define INPUT_NEAREST_H
 
 #include <float.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
-#define DECIMAL_TENS_MOST 22   /* 10^22 is the last that is an exact double */
-#define DECIMAL_POWER_MOST 55  /* 5^55 is the last below 2^128: enough for every number people log; the rest goes to strtod */
+#define NEAREST_TENS_MOST 22   /* 10^22 is the last that is an exact double */
+#define NEAREST_POWER_MOST 55  /* 5^55 is the last below 2^128: enough for every number people log; the rest goes to strtod */
 
-extern const double decimal_tens[DECIMAL_TENS_MOST + 1];
+extern const double nearest_tens[NEAREST_TENS_MOST + 1];
 /* The upper 128 bits of 5^q, -55 <= q <= 55: cut off, but for -27 <= q < 0 rounded up, as the proof of Eisel and Lemire wants. */
-extern struct decimal_five {
+extern struct nearest_five {
 	uint64_t high, low;
-} decimal_fives[2 * DECIMAL_POWER_MOST + 1]; /* made by decimal_begin */
+} nearest_fives[2 * NEAREST_POWER_MOST + 1]; /* made by nearest_begin */
 
-void decimal_begin(void); /* makes the tables; once, before the first use */
+void nearest_begin(void); /* makes the tables; once, before the first use */
 
 /* The number that begins at `text`, by strtod. */
-double decimal_text(const char *text);
+double nearest_text(const char *text);
 
 /* By the 128-bit product; digits > 0. False when it does not decide the rounding, or the power is out of its range. */
-static inline bool decimal_product(uint64_t digits, int power, double *ret)
+static inline bool nearest_product(uint64_t digits, int power, double *ret)
 {
 	int q = power, zeros = __builtin_clzll(digits), upper;
 	uint64_t w = digits << zeros, mantissa, bits;
 	unsigned __int128 product;
 	uint64_t high, low;
 
-	if (q < -DECIMAL_POWER_MOST || q > DECIMAL_POWER_MOST)
+	if (q < -NEAREST_POWER_MOST || q > NEAREST_POWER_MOST)
 		return false;
-	product = (unsigned __int128)w * decimal_fives[q + DECIMAL_POWER_MOST].high;
+	product = (unsigned __int128)w * nearest_fives[q + NEAREST_POWER_MOST].high;
 	high = (uint64_t)(product >> 64);
 	low = (uint64_t)product;
 	if ((high & 0x1FF) == 0x1FF) {
-		uint64_t more = (uint64_t)(((unsigned __int128)w * decimal_fives[q + DECIMAL_POWER_MOST].low) >> 64);
+		uint64_t more = (uint64_t)(((unsigned __int128)w * nearest_fives[q + NEAREST_POWER_MOST].low) >> 64);
 
 		high += __builtin_add_overflow(low, more, &low);
 	}
@@ -60,17 +60,17 @@ static inline bool decimal_product(uint64_t digits, int power, double *ret)
 }
 
 /* `text` is the same number as written: asked only where the digits and the power do not tell. */
-static inline double decimal_value(uint64_t digits, int64_t power, const char *text)
+static inline double nearest_value(uint64_t digits, int64_t power, const char *text)
 {
 #if FLT_EVAL_METHOD == 0
 	double x;
 
-	if (digits <= UINT64_C(1) << 53 && power >= -DECIMAL_TENS_MOST && power <= DECIMAL_TENS_MOST)
-		return power < 0 ? (double)digits / decimal_tens[-power] : (double)digits * decimal_tens[power];
-	if (digits && power >= -DECIMAL_POWER_MOST && power <= DECIMAL_POWER_MOST && decimal_product(digits, (int)power, &x))
+	if (digits <= UINT64_C(1) << 53 && power >= -NEAREST_TENS_MOST && power <= NEAREST_TENS_MOST)
+		return power < 0 ? (double)digits / nearest_tens[-power] : (double)digits * nearest_tens[power];
+	if (digits && power >= -NEAREST_POWER_MOST && power <= NEAREST_POWER_MOST && nearest_product(digits, (int)power, &x))
 		return x;
 #endif
-	return decimal_text(text);
+	return nearest_text(text);
 }
 
 #endif
