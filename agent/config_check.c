@@ -88,7 +88,7 @@ size_t config_add_labels(struct config *c)
 
 static void check_model(struct reading *r, const struct config *c, const struct model_config *m)
 {
-	if (m->lateness_us > 100 * m->window_us)
+	if (m->window_us > 0 && m->lateness_us > 100 * m->window_us)
 		table_wrong(r, config_line(c, &m->lateness_us),
 			"lateness is more than a hundred windows long");
 }

@@ -8,6 +8,7 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void remark(const struct config *c, const void *member, struct buf *to, const char *what, const char *name)
 {
@@ -50,16 +51,44 @@ static bool is_plain_http(const char *url)
 	return !strncmp(url, "http://", 7);
 }
 
+static bool has_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = !slash || slash == path ? mem_copy_text(slash ? "/" : ".") : mem_copy_span(path, (size_t)(slash - path));
+	bool is = access(folder, F_OK) == 0;
+
+	free(folder);
+	return is;
+}
+
 static void endpoint_remarks(const struct config *c, const struct endpoint_config *e, struct buf *to)
 {
+	if (e->path && !has_folder(e->path)) {
+		remark(c, &e->path, to, "endpoint", e->name);
+		buf_format(to, "the folder of %s is not there: alerts wait until it is\n", e->path);
+	}
 	if (!e->url || !e->secret_file || !is_plain_http(e->url))
 		return;
 	remark(c, &e->url, to, "endpoint", e->name);
 	buf_text(to, "url is not https: whoever is on the way can read what is sent, a token included\n");
 }
 
+/* What is absent, and would be missed only when it was needed. */
+static void absent_remarks(const struct config *c, struct buf *to)
+{
+	if (!c->n_sources)
+		buf_format(to, "%s: no source: nothing would be followed\n", c->file);
+	if (!c->n_models)
+		buf_format(to, "%s: no model: nothing would be watched\n", c->file);
+	if (!c->n_endpoints)
+		buf_format(to, "%s: no endpoint: alerts would stand in the log only\n", c->file);
+	if (access(c->state, F_OK) && !has_folder(c->state))
+		buf_format(to, "%s: state: neither %s nor the folder it would be made in is there: run would not start\n", c->file, c->state);
+}
+
 void config_remarks(const struct config *c, struct buf *to)
 {
+	absent_remarks(c, to);
 	for (size_t i = 0; i < c->n_sources; i++)
 		source_remarks(c, &c->sources[i], to);
 	for (size_t i = 0; i < c->n_endpoints; i++)

@@ -183,6 +183,11 @@ def test_check_remarks_on_what_may_not_be_meant(home):
     assert re.search(r'source "intents": path does not match rotated names', done.stderr)
     assert re.search(r'endpoint "hook": url is not https', done.stderr)
     assert ": ok: " in done.stdout
+    home.config.write_text('state = "/nowhere/at/all"\n')
+    done = home.run("check")
+    assert all(f"no {what}: " in done.stderr for what in ("source", "model", "endpoint")) and "neither /nowhere/at/all nor" in done.stderr
+    home.config.write_text(text + 'endpoint "archive" { kind = "file", path = "/nowhere/alerts.jsonl" }\n')
+    assert "the folder of /nowhere/alerts.jsonl is not there" in home.run("check").stderr
 
 
 def test_a_bad_rule_is_named(home):
