@@ -57,6 +57,7 @@ struct series {
 	struct alarm alarm;
 	struct alert alert;   /* of the incident, while the alarm is pending or firing; name is NULL
 				 otherwise */
+	int64_t told;         /* severity of the signal at which the alert was last told */
 	struct buf memory;    /* the `state` table, packed; empty: {} */
 	int64_t seen_us;      /* end of the last window, judged or not */
 	int64_t errors;       /* in a row */

@@ -111,8 +111,22 @@ static void recover(struct series *s, const struct signal *signal, const struct 
 		resolve(&s->trouble, signal->end_us, out);
 }
 
+/* What began as a ticket may have become a page: asked for each window that is worse than all that was told. What became milder, or
+ * as bad again, is not told. */
+static bool is_worse(struct rule_file *f, const struct rule *rule, const struct series *s, const struct signal *signal, struct error *e)
+{
+	char *word = NULL;
+	bool is;
+
+	if (rule->severity.text || signal->severity <= s->told || rule_text(f, rule, &rule->severity, signal, &word, e))
+		return false;
+	is = word && *word && strcmp(word, s->alert.severity);
+	free(word);
+	return is;
+}
+
 /* What the alarm's step means for the alert. A cause that is new while the alert fires already is
- * told under the same key. */
+ * told under the same key, and so is one that has become worse than the rule's severity says. */
 static int speak(struct rules *r, struct rule_file *f, const struct rule *rule, struct series *s,
 	const struct signal *signal, enum alarm_step step, bool hot, const struct outlet *out,
 	struct error *e)
@@ -122,7 +136,9 @@ static int speak(struct rules *r, struct rule_file *f, const struct rule *rule, 
 	if (step == ALARM_BEGINS || (step == ALARM_FIRES && !s->alert.name))
 		rc = compose_begin(f, rule, s, signal, e);
 	if (step == ALARM_FIRES ||
-		(step == ALARM_STAYS && s->alarm.state == ALARM_FIRING && hot && signal->fresh)) {
+		(step == ALARM_STAYS && s->alarm.state == ALARM_FIRING && hot &&
+			(signal->fresh || is_worse(f, rule, s, signal, rc ? NULL : e)))) {
+		s->told = signal->severity;
 		failed = compose_fire(r, f, rule, s, signal, rc ? NULL : e);
 		rc = rc ? rc : failed;
 		out->on_alert(out->context, &s->alert);

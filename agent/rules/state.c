@@ -43,7 +43,7 @@ static void pack_alert(struct buf *to, const char *name, const struct alert *a)
 
 static void pack_series(const struct series *s, struct buf *to)
 {
-	pack_map(to, N_TEXTS + N_INTEGERS + 4);
+	pack_map(to, N_TEXTS + N_INTEGERS + 5);
 	for (size_t i = 0; i < N_TEXTS; i++) {
 		pack_text(to, texts[i].name);
 		pack_text(to, *(char *const *)((const char *)s + texts[i].at));
@@ -54,6 +54,8 @@ static void pack_series(const struct series *s, struct buf *to)
 	}
 	pack_text(to, "state");
 	pack_int(to, s->alarm.state);
+	pack_text(to, "told");
+	pack_int(to, s->told);
 	pack_alert(to, "alert", &s->alert);
 	pack_alert(to, "trouble", &s->trouble);
 	pack_text(to, "memory");
@@ -146,6 +148,8 @@ static bool read_series(const struct msgpack_object *o, struct series *s)
 	if (!unpack_int(unpack_field(o, "state"), ALARM_IDLE, ALARM_FIRING, &state))
 		return false;
 	s->alarm.state = (enum alarm_state)state;
+	if (!unpack_int(unpack_field(o, "told"), INT64_MIN, INT64_MAX, &s->told))
+		s->told = 0; /* of an older oodd */
 	if (unpack_length(unpack_field(o, "memory")))
 		copy_memory(unpack_field(o, "memory"), &s->memory);
 	return read_alert(unpack_field(o, "alert"), &s->alert) &&

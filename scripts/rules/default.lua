@@ -80,6 +80,8 @@ alert "OutOfDistribution" {
 		for i, e in ipairs(s.examples) do
 			if i <= 3 then lines[#lines + 1] = ("  %s (%s): %s"):format(e.id or "without id", e.kind, e.why or "") end
 		end
+		lines[#lines + 1] = ("Next: look at these records (oodd score --explain LOG); it resolves when the traffic is as before. If this is to stay: "
+			.. "oodd relearn %s LOG..., with logs since then, and reload."):format(s.model)
 		return table.concat(lines, "\n")
 	end,
 }

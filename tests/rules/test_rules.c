@@ -139,7 +139,9 @@ static void test_default_rule(void **state)
 	assert_string_equal(last.severity, "page");
 	assert_string_equal(last.description,
 		"250 records in the window, 10.0 % of them flagged. What moved:\n"
-		"hours: mean 40 -> 1 240 (severity 3, PSI 1.250)");
+		"hours: mean 40 -> 1 240 (severity 3, PSI 1.250)\n"
+		"Next: look at these records (oodd score --explain LOG); it resolves when the traffic is as before. If this is to stay: "
+		"oodd relearn adult LOG..., with logs since then, and reload.");
 	assert_int_equal(last.n_to, 2);
 	assert_string_equal(last.to[0], "oncall");
 	assert_int_equal(last.starts_us, T0 + 5 * MINUTE);
@@ -153,6 +155,46 @@ static void test_default_rule(void **state)
 	assert_int_equal(last.ends_us, T0 + 20 * MINUTE);
 	assert_string_equal(last.summary, "adult: hours moved (mean 40 -> 1 240)");
 	rules_close(r);
+}
+
+static void show_severity(struct rules *r, int window, int severity)
+{
+	struct signal s = make_signal(window, true);
+
+	s.severity = severity;
+	rules_signal(r, &s, on_alert, NULL);
+}
+
+/* A ticket that becomes a page is told again, once, also over a restart; what becomes milder is not. */
+static void test_worse(void **state)
+{
+	const char *rule = "alert \"A\" { severity = function(s) return s.severity >= 3 and \"page\" or \"ticket\" end }";
+	struct rules *r = open_text(rule);
+	struct buf packed = BUF_EMPTY;
+	char key[65];
+
+	(void)state;
+	show_severity(r, 0, 2);
+	assert_said("firing A adult\n");
+	assert_string_equal(last.severity, "ticket");
+	snprintf(key, sizeof key, "%s", last.key);
+	show_severity(r, 1, 1);
+	show_severity(r, 2, 2);
+	assert_said("");
+	rules_pack(r, &packed);
+	rules_close(r);
+	r = open_text(rule);
+	assert_int_equal(rules_unpack(r, packed.at, packed.n, NULL), 0);
+	show_severity(r, 3, 3);
+	assert_said("firing A adult\n");
+	assert_string_equal(last.severity, "page");
+	assert_string_equal(last.key, key);
+	show_severity(r, 4, 2);
+	show_severity(r, 5, 3);
+	show_severity(r, 6, 4);
+	assert_said("");
+	rules_close(r);
+	buf_done(&packed);
 }
 
 static void test_view(void **state)
@@ -672,6 +714,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_default_rule),
+		cmocka_unit_test(test_worse),
 		cmocka_unit_test(test_view), cmocka_unit_test(test_view_mistakes),
 		cmocka_unit_test(test_view_kept), cmocka_unit_test(test_pending_and_texts),
 		cmocka_unit_test(test_hysteresis), cmocka_unit_test(test_holds),
