@@ -18,6 +18,7 @@
 #include "base/mem.h"
 
 #define NOW (INT64_C(1700000000) * SECOND_US) /* 2023-11-14T22:13:20Z */
+#define AT "20231114221220000" /* of the window that made the alert: a minute before */
 
 static char dir[] = "/tmp/ooddrequestXXXXXX";
 static const char *const script_dirs[] = {dir, ENDPOINTS};
@@ -131,8 +132,8 @@ static void test_webhook_is_a_cloudevent_with_one_id(void **state)
 	struct request r = request_of(p, ALERT_RESOLVED);
 
 	(void)state;
-	assert_string_equal(request_find(&r, "Idempotency-Key"), "k1-resolved");
-	assert_string_equal(request_find(&r, "webhook-id"), "k1-resolved");
+	assert_string_equal(request_find(&r, "Idempotency-Key"), "k1-resolved-" AT);
+	assert_string_equal(request_find(&r, "webhook-id"), "k1-resolved-" AT);
 	assert_string_equal(
 		request_find(&r, "Content-Type"), "application/cloudevents+json; charset=utf-8");
 	assert_null(request_find(&r, "webhook-signature"));
@@ -169,7 +170,7 @@ static void test_signature_is_of_this_attempt(void **state)
 
 	(void)state;
 	assert_string_equal(request_find(&r, "webhook-timestamp"), "1700000000");
-	secret_sign("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "k1-firing", 1700000000, r.body.at,
+	secret_sign("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "k1-firing-" AT, 1700000000, r.body.at,
 		r.body.n, to, &e);
 	assert_string_equal(request_find(&r, "webhook-signature"), to);
 	assert_null(request_find(&r, "Authorization"));

@@ -98,6 +98,6 @@ def test_a_hundred_kills(tmp_path):
 
 
 def key(got):
-    "(dedup key, state) of what arrived; the idempotency key is made of the two."
+    "(dedup key, state) of what arrived; the idempotency key is made of the two and the time in the log."
     event = json.loads(got[1])
     return event["data"]["key"], event["data"]["state"]
