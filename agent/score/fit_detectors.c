@@ -268,8 +268,7 @@ static void detectors_standard(struct work *w, const struct lesson *l)
 		features_drop(w, times);
 	if (w->r->n_detectors == 0)
 		fit_note(w->f,
-			"no detector: %s; windows of features, classes and confidence are still "
-			"counted",
+			"no detector: %s; windows of what it does hold are watched all the same",
 			holds == 0
 				? "the log holds neither logits nor probabilities nor an embedding nor features"
 				: "none of the standard ones is at hand");

@@ -24,18 +24,31 @@ static void text_times(const struct reference *r, struct buf *to)
 		duration_format(r->window_us, window, sizeof window), r->n_windows, r->n_others);
 }
 
+/* What there is of it. */
+static void text_shape(const struct reference *r, struct buf *to)
+{
+	const struct {
+		size_t n;
+		const char *words;
+	} parts[] = {{r->n_numeric, "numeric features"}, {r->n_category, "categorical features"},
+		{r->n_logits, r->logits_normalised ? "log-probabilities" : "logits"}, {r->n_embedding, "dimensions of embedding"},
+		{r->n_classes, "classes"}};
+	size_t told = 0;
+
+	buf_text(to, "shape      ");
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		if (parts[i].n > 0)
+			buf_format(to, "%s%zu %s", told++ ? ", " : "", parts[i].n, parts[i].words);
+	buf_text(to, told ? "\n" : "no features, logits, embeddings or classes\n");
+}
+
 static void text_records(const struct reference *r, const struct fit_notes *notes, struct buf *to)
 {
 	buf_format(to,
 		"records    %" PRId64 ": fit %" PRId64 ", cal-A %" PRId64 ", cal-B %" PRId64
 		", null %" PRId64 "\n",
 		notes->n_records, r->n_fit, r->n_cal_a, r->n_cal_b, r->n_null);
-	buf_format(to,
-		"shape      %zu numeric and %zu categorical features, %zu %s, embedding of %zu, "
-		"%zu classes\n",
-		r->n_numeric, r->n_category, r->n_logits,
-		r->logits_normalised ? "log-probabilities" : "logits", r->n_embedding,
-		r->n_classes);
+	text_shape(r, to);
 }
 
 static void text_number(double x, struct buf *to)
@@ -73,6 +86,8 @@ static void text_detectors(const struct reference *r, struct buf *to)
 		buf_format(to, " %8zu  %s%s\n", tables_of(d), d->muted ? "muted: " : "",
 			d->muted ? d->muted : "");
 	}
+	buf_text(to, "(pseudo: AUROC on odd records made of the reference's own; agreement: rank correlation with the others;\n"
+		     " held-out %: of unseen records flagged by it alone; classes: so many have a calibration of their own)\n");
 }
 
 /* Flags among n records are binomial: what share may be, two standard deviations either way. */
@@ -98,8 +113,10 @@ static void text_season(const struct reference *r, struct buf *to)
 	for (size_t i = 0; i < r->n_measures; i++)
 		n += r->measures[i].season_prior > 0;
 	buf_format(to, "\nseason     %s", season_words[r->season]);
-	if (r->season != SEASON_NONE)
+	if (r->season != SEASON_NONE && n > 0)
 		buf_format(to, " (UTC) in %zu of %zu measures", n, r->n_measures);
+	else if (r->season != SEASON_NONE)
+		buf_text(to, " (UTC), which no measure varies with beyond chance");
 	buf_format(to, "%s%s\n", r->season_why ? ": " : "", r->season_why ? r->season_why : "");
 }
 
