@@ -37,8 +37,7 @@ static void copy_to(const struct rules *all, const struct rule *r, struct alert 
 }
 
 /* The texts that are not empty, in the order of the rule; the first failure is kept. */
-static int make_pairs(struct rule_file *f, const struct rule *r, const struct named_text *from,
-	size_t n, const struct signal *signal, struct pair **ret, size_t *ret_n, struct error *e)
+static int make_pairs(const struct showing *x, const struct named_text *from, size_t n, struct pair **ret, size_t *ret_n, struct error *e)
 {
 	int rc = 0;
 
@@ -46,7 +45,7 @@ static int make_pairs(struct rule_file *f, const struct rule *r, const struct na
 	*ret_n = 0;
 	for (size_t i = 0; i < n; i++) {
 		char *text = NULL;
-		int failed = rule_text(f, r, &from[i].text, signal, &text, rc ? NULL : e);
+		int failed = rule_text(x, &from[i].text, &text, rc ? NULL : e);
 
 		rc = rc ? rc : failed;
 		if (text && *text)
@@ -90,34 +89,32 @@ static char *plain_summary(const struct signal *s)
 		"%s: %" PRId64 " of %" PRId64 " records flagged", s->model, s->n_flagged, s->n);
 }
 
-int compose_begin(struct rule_file *f, const struct rule *r, struct series *s,
-	const struct signal *signal, struct error *e)
+int compose_begin(const struct showing *x, struct error *e)
 {
-	struct alert *a = &s->alert;
+	struct alert *a = &x->series->alert;
 	int rc;
 
 	alert_done(a);
-	*a = (struct alert){.name = mem_copy_text(r->name),
-		.model = mem_copy_text(s->model),
-		.version = mem_copy_text(s->version),
+	*a = (struct alert){.name = mem_copy_text(x->rule->name),
+		.model = mem_copy_text(x->series->model),
+		.version = mem_copy_text(x->series->version),
 		.state = ALERT_PENDING,
 		.severity = mem_copy_text("ticket"),
-		.summary = plain_summary(signal),
-		.starts_us = signal->start_us,
+		.summary = plain_summary(x->signal),
+		.starts_us = x->signal->start_us,
 		.ends_us = TIME_NONE,
-		.at_us = signal->end_us};
-	rc = make_pairs(f, r, r->labels, r->n_labels, signal, &a->labels, &a->n_labels, e);
-	make_key(a, f->base);
+		.at_us = x->signal->end_us};
+	rc = make_pairs(x, x->rule->labels, x->rule->n_labels, &a->labels, &a->n_labels, e);
+	make_key(a, x->file->base);
 	return rc;
 }
 
 /* One text of the alert: replaced when there is a new one, otherwise by `otherwise` (taken), or
  * left. */
-static int say(struct rule_file *f, const struct rule *r, const struct text_or_function *t,
-	const struct signal *signal, char **text, char *otherwise, struct error *e)
+static int say(const struct showing *x, const struct text_or_function *t, char **text, char *otherwise, struct error *e)
 {
 	char *said = NULL;
-	int rc = rule_text(f, r, t, signal, &said, e);
+	int rc = rule_text(x, t, &said, e);
 
 	free(*text);
 	*text = said && *said ? said : otherwise;
@@ -128,27 +125,25 @@ static int say(struct rule_file *f, const struct rule *r, const struct text_or_f
 	return rc;
 }
 
-int compose_fire(const struct rules *all, struct rule_file *f, const struct rule *r,
-	struct series *s, const struct signal *signal, struct error *e)
+int compose_fire(const struct showing *x, struct error *e)
 {
-	struct alert *a = &s->alert;
+	const struct rule *r = x->rule;
+	struct alert *a = &x->series->alert;
 	int rc, failed;
 
 	a->state = ALERT_FIRING;
-	a->at_us = signal->end_us;
+	a->at_us = x->signal->end_us;
 	for (size_t i = 0; i < a->n_to; i++)
 		free(a->to[i]);
 	free(a->to);
-	copy_to(all, r, a);
+	copy_to(x->all, r, a);
 	free_pairs(a->annotations, a->n_annotations);
-	rc = make_pairs(f, r, r->annotations, r->n_annotations, signal, &a->annotations,
-		&a->n_annotations, e);
-	failed = say(
-		f, r, &r->severity, signal, &a->severity, mem_copy_text("ticket"), rc ? NULL : e);
+	rc = make_pairs(x, r->annotations, r->n_annotations, &a->annotations, &a->n_annotations, e);
+	failed = say(x, &r->severity, &a->severity, mem_copy_text("ticket"), rc ? NULL : e);
 	rc = rc ? rc : failed;
-	failed = say(f, r, &r->summary, signal, &a->summary, plain_summary(signal), rc ? NULL : e);
+	failed = say(x, &r->summary, &a->summary, plain_summary(x->signal), rc ? NULL : e);
 	rc = rc ? rc : failed;
-	failed = say(f, r, &r->description, signal, &a->description, NULL, rc ? NULL : e);
+	failed = say(x, &r->description, &a->description, NULL, rc ? NULL : e);
 	return rc ? rc : failed;
 }
 
@@ -158,26 +153,25 @@ static void add_label(struct alert *a, const char *name, const char *value)
 	a->labels[a->n_labels++] = (struct pair){mem_copy_text(name), mem_copy_text(value)};
 }
 
-void compose_trouble(const struct rules *all, const struct rule_file *f, const struct rule *r,
-	struct series *s, const struct signal *signal, const struct error *e)
+void compose_trouble(const struct showing *x, const struct error *e)
 {
-	struct alert *a = &s->trouble;
+	struct alert *a = &x->series->trouble;
 
 	*a = (struct alert){.name = mem_copy_text(RULES_ERROR_ALERT),
-		.model = mem_copy_text(s->model),
-		.version = mem_copy_text(s->version),
+		.model = mem_copy_text(x->series->model),
+		.version = mem_copy_text(x->series->version),
 		.state = ALERT_FIRING,
 		.severity = mem_copy_text("ticket"),
-		.summary = mem_format("rule \"%s\" fails: %s", r->name, e->text),
+		.summary = mem_format("rule \"%s\" fails: %s", x->rule->name, e->text),
 		.description = mem_format("The alert keeps the state it had. After %d failures in "
 					  "a row the rule is left out for this "
 					  "stream until the configuration is read again.",
 			RULES_ERRORS_MOST),
-		.starts_us = signal->start_us,
+		.starts_us = x->signal->start_us,
 		.ends_us = TIME_NONE,
-		.at_us = signal->end_us};
-	add_label(a, "rule", r->name);
-	add_label(a, "rule_file", f->base);
-	copy_to(all, r, a);
-	make_key(a, f->base);
+		.at_us = x->signal->end_us};
+	add_label(a, "rule", x->rule->name);
+	add_label(a, "rule_file", x->file->base);
+	copy_to(x->all, x->rule, a);
+	make_key(a, x->file->base);
 }

@@ -33,10 +33,7 @@ static int run(struct rule_file *f, lua_CFunction work, void *context, const str
 }
 
 struct judging {
-	struct rule_file *file;
-	const struct rule *rule;
-	const struct series *series;
-	const struct signal *signal;
+	const struct showing *showing;
 	struct verdict *verdict;
 	const struct msgpack_object *memory;
 	struct arena *arena;
@@ -58,31 +55,35 @@ static bool ask(lua_State *L, int function)
 	return yes;
 }
 
+static bool hot_by_itself(const struct signal *s)
+{
+	return s->alarm || s->state == SIGNAL_LEARNED;
+}
+
 static int judge(lua_State *L)
 {
 	struct judging *j = lua_touserdata(L, 1);
-	const struct rule *r = j->rule;
+	const struct showing *x = j->showing;
+	const struct rule *r = x->rule;
 	struct verdict *v = j->verdict;
 
-	view_push(L, j->file);
+	view_push(L, x->file);
 	memory_push(L, j->memory);
-	v->hot = r->when == LUA_NOREF ? j->signal->alarm || j->signal->state == SIGNAL_LEARNED : ask(L, r->when);
+	v->hot = r->when == LUA_NOREF ? hot_by_itself(x->signal) : ask(L, r->when);
 	v->clear = !v->hot;
-	if (v->clear && j->series->alarm.state == ALARM_FIRING && r->resolve_when != LUA_NOREF)
+	if (v->clear && x->series->alarm.state == ALARM_FIRING && r->resolve_when != LUA_NOREF)
 		v->clear = ask(L, r->resolve_when);
 	j->kept = memory_pack(L, 3, j->arena, &v->memory, j->error);
 	return 0;
 }
 
-int rule_judge(struct rule_file *f, const struct rule *r, const struct series *s,
-	const struct signal *signal, struct verdict *ret, struct error *e)
+int rule_judge(const struct showing *x, struct verdict *ret, struct error *e)
 {
+	const struct rule *r = x->rule;
+	const struct series *s = x->series;
 	struct verdict v = {.memory = BUF_EMPTY};
 	struct unpacked *memory = s->memory.n ? unpack_open(s->memory.at, s->memory.n) : NULL;
-	struct judging j = {.file = f,
-		.rule = r,
-		.series = s,
-		.signal = signal,
+	struct judging j = {.showing = x,
 		.verdict = &v,
 		.memory = unpack_root(memory),
 		.arena = arena_open(),
@@ -90,12 +91,12 @@ int rule_judge(struct rule_file *f, const struct rule *r, const struct series *s
 	int rc = 0;
 
 	if (r->when == LUA_NOREF && r->resolve_when == LUA_NOREF) { /* nothing to ask Lua */
-		v.hot = signal->alarm || signal->state == SIGNAL_LEARNED;
+		v.hot = hot_by_itself(x->signal);
 		v.clear = !v.hot;
 	} else {
-		rc = run(f, judge, &j, signal, e);
+		rc = run(x->file, judge, &j, x->signal, e);
 		if (rc == 0 && !j.kept) {
-			error_prefix(e, "%s:%d: alert \"%s\"", f->path, r->line, r->name);
+			error_prefix(e, "%s:%d: alert \"%s\"", x->file->path, r->line, r->name);
 			rc = -EINVAL;
 		}
 	}
@@ -135,21 +136,20 @@ static int tell(lua_State *L)
 	return 0;
 }
 
-int rule_text(struct rule_file *f, const struct rule *r, const struct text_or_function *t,
-	const struct signal *signal, char **ret, struct error *e)
+int rule_text(const struct showing *x, const struct text_or_function *t, char **ret, struct error *e)
 {
-	struct telling telling = {.file = f, .function = t->function};
+	struct telling telling = {.file = x->file, .function = t->function};
 	int rc;
 
 	if (t->text || t->function == LUA_NOREF) {
 		*ret = mem_copy_text(t->text);
 		return 0;
 	}
-	rc = run(f, tell, &telling, signal, e);
+	rc = run(x->file, tell, &telling, x->signal, e);
 	if (rc == 0 && telling.wrong)
 		rc = error_set(e, -EINVAL,
-			"%s:%d: alert \"%s\": a function for a text returned a %s", f->path,
-			r->line, r->name, telling.wrong);
+			"%s:%d: alert \"%s\": a function for a text returned a %s", x->file->path,
+			x->rule->line, x->rule->name, telling.wrong);
 	if (rc == 0)
 		*ret = telling.text;
 	return rc;

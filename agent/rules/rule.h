@@ -101,26 +101,30 @@ void view_compare(lua_State *L, const struct comparison *c);
 /* view_schema.c: s.schema; `of` is the signal. */
 void view_schema(lua_State *L, struct rule_file *f, const void *of);
 
+/* A signal shown to one rule on its stream: what the rest of the room is about. */
+struct showing {
+	const struct rules *all;
+	struct rule_file *file;
+	const struct rule *rule;
+	struct series *series;
+	const struct signal *signal;
+};
+
 /* evaluate.c: the functions of a rule, called. 0, or a negative errno with "file:line: sentence".
  */
 struct verdict {
 	bool hot, clear;
 	struct buf memory; /* what the `state` table became; the caller's */
 };
-int rule_judge(struct rule_file *f, const struct rule *r, const struct series *s,
-	const struct signal *signal, struct verdict *ret, struct error *e);
+int rule_judge(const struct showing *x, struct verdict *ret, struct error *e);
 /* A text, or what the function says; NULL when it says nil. The caller's. */
-int rule_text(struct rule_file *f, const struct rule *r, const struct text_or_function *t,
-	const struct signal *signal, char **ret, struct error *e);
+int rule_text(const struct showing *x, const struct text_or_function *t, char **ret, struct error *e);
 
 /* compose.c: the alert of an incident. Both go on after mistakes; then they return the first, and e
  * says it. */
-int compose_begin(struct rule_file *f, const struct rule *r, struct series *s,
-	const struct signal *signal, struct error *e);
-int compose_fire(const struct rules *all, struct rule_file *f, const struct rule *r,
-	struct series *s, const struct signal *signal, struct error *e);
-void compose_trouble(const struct rules *all, const struct rule_file *f, const struct rule *r,
-	struct series *s, const struct signal *signal, const struct error *e);
+int compose_begin(const struct showing *x, struct error *e);
+int compose_fire(const struct showing *x, struct error *e);
+void compose_trouble(const struct showing *x, const struct error *e);
 
 /* memory.c: a `state` table as bytes, and back; inside a run. false: it cannot be kept; e says why.
  */

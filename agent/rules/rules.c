@@ -87,20 +87,21 @@ static void resolve(struct alert *a, int64_t at_us, const struct outlet *out)
 }
 
 /* The rule failed on this window: loud, and once. */
-static void fail(struct rules *r, struct rule_file *f, const struct rule *rule, struct series *s,
-	const struct signal *signal, const struct error *e, const struct outlet *out)
+static void fail(const struct showing *x, const struct error *e, const struct outlet *out)
 {
-	f->stat.errors++;
-	f->last_error = *e;
+	struct series *s = x->series;
+
+	x->file->stat.errors++;
+	x->file->last_error = *e;
 	s->errors++;
 	log_error("rules",
 		s->errors == RULES_ERRORS_MOST
 			? "a rule failed, and is left out for this stream from now on"
 			: "a rule failed",
-		"alert", log_s(rule->name), "model", log_s(s->model), "error", log_s(e->text));
+		"alert", log_s(x->rule->name), "model", log_s(s->model), "error", log_s(e->text));
 	if (s->trouble.name)
 		return;
-	compose_trouble(r, f, rule, s, signal, e);
+	compose_trouble(x, e);
 	out->on_alert(out->context, &s->trouble);
 }
 
@@ -113,33 +114,34 @@ static void recover(struct series *s, const struct signal *signal, const struct 
 
 /* What began as a ticket may have become a page: asked for each window that is worse than all that was told. What became milder, or
  * as bad again, is not told. */
-static bool is_worse(struct rule_file *f, const struct rule *rule, const struct series *s, const struct signal *signal, struct error *e)
+static bool is_worse(const struct showing *x, struct error *e)
 {
+	const struct text_or_function *severity = &x->rule->severity;
 	char *word = NULL;
 	bool is;
 
-	if (rule->severity.text || signal->severity <= s->told || rule_text(f, rule, &rule->severity, signal, &word, e))
+	if (severity->text || x->signal->severity <= x->series->told || rule_text(x, severity, &word, e))
 		return false;
-	is = word && *word && strcmp(word, s->alert.severity);
+	is = word && *word && strcmp(word, x->series->alert.severity);
 	free(word);
 	return is;
 }
 
 /* What the alarm's step means for the alert. A cause that is new while the alert fires already is
  * told under the same key, and so is one that has become worse than the rule's severity says. */
-static int speak(struct rules *r, struct rule_file *f, const struct rule *rule, struct series *s,
-	const struct signal *signal, enum alarm_step step, bool hot, const struct outlet *out,
-	struct error *e)
+static int speak(const struct showing *x, enum alarm_step step, bool hot, const struct outlet *out, struct error *e)
 {
+	struct series *s = x->series;
+	const struct signal *signal = x->signal;
 	int rc = 0, failed;
 
 	if (step == ALARM_BEGINS || (step == ALARM_FIRES && !s->alert.name))
-		rc = compose_begin(f, rule, s, signal, e);
+		rc = compose_begin(x, e);
 	if (step == ALARM_FIRES ||
 		(step == ALARM_STAYS && s->alarm.state == ALARM_FIRING && hot &&
-			(signal->fresh || is_worse(f, rule, s, signal, rc ? NULL : e)))) {
+			(signal->fresh || is_worse(x, rc ? NULL : e)))) {
 		s->told = signal->severity;
-		failed = compose_fire(r, f, rule, s, signal, rc ? NULL : e);
+		failed = compose_fire(x, rc ? NULL : e);
 		rc = rc ? rc : failed;
 		out->on_alert(out->context, &s->alert);
 	}
@@ -166,6 +168,7 @@ static void watch(struct rules *r, struct rule_file *f, const struct rule *rule,
 {
 	bool learned = signal->state == SIGNAL_LEARNED;
 	struct series *s = learned && rule->on == ON_SIGNAL ? NULL : series_of(r, f->base, rule->name, signal->model, signal->version);
+	struct showing x = {r, f, rule, s, signal};
 	struct verdict v;
 	enum alarm_step step;
 	struct error e;
@@ -180,16 +183,16 @@ static void watch(struct rules *r, struct rule_file *f, const struct rule *rule,
 	if (s->errors >= RULES_ERRORS_MOST || signal->state == SIGNAL_UNJUDGED ||
 		signal->n < rule->min_records)
 		return; /* holds the state it has */
-	if (rule_judge(f, rule, s, signal, &v, &e)) {
-		fail(r, f, rule, s, signal, &e, out);
+	if (rule_judge(&x, &v, &e)) {
+		fail(&x, &e, out);
 		return;
 	}
 	buf_done(&s->memory);
 	s->memory = v.memory;
 	step = alarm_step(
 		&s->alarm, &rule->times, v.hot, v.clear, signal->start_us, signal->end_us);
-	if (speak(r, f, rule, s, signal, step, v.hot, out, &e))
-		fail(r, f, rule, s, signal, &e, out);
+	if (speak(&x, step, v.hot, out, &e))
+		fail(&x, &e, out);
 	else
 		recover(s, signal, out);
 }
