@@ -246,11 +246,7 @@ static void live_judge(struct judge *j, const struct deck *d, uint64_t seed, uin
 	w->n = like->n * times;
 	w->n_flagged = like->n_flagged * times;
 	judge_window(j, w, &s);
-	ret->n_alarms += s.fresh;
-	ret->n_judged += s.why == NULL;
-	ret->n_ongoing += s.state == SIGNAL_ONGOING;
-	ret->highest_log_m = fmax(ret->highest_log_m, s.log_m);
-	ret->log_budget = s.log_budget;
+	judge_selftest_add(ret, &s);
 	signal_done(&s);
 }
 

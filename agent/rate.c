@@ -25,11 +25,22 @@ void rate_of(size_t alarms, size_t windows, double effect, const struct rate_bud
 		.low = effect * interval_count_low(k, TAIL), .high = effect * interval_count_high(k, TAIL),
 		.per_period = windows ? (double)alarms / periods : (double)NAN};
 	ret->upper_per_period = windows ? ret->upper / periods : (double)NAN;
+	ret->low_per_period = windows ? ret->low / periods : (double)NAN;
+	ret->high_per_period = windows ? ret->high / periods : (double)NAN;
 }
 
 int rate_broken(const struct rate *r)
 {
 	return r->lower > r->allowed;
+}
+
+const char *rate_verdict(const struct rate *r)
+{
+	if (!r->windows)
+		return "not tried";
+	if (rate_broken(r))
+		return "BROKEN";
+	return r->upper <= r->allowed ? "kept" : "not broken";
 }
 
 static double dispersion(const struct rate_pair *w, size_t n_windows, double share)
@@ -118,5 +129,11 @@ void rate_json(const struct rate *r, const struct rate_budget *b, struct buf *to
 	buf_text(to, "]");
 	put(to, "per_period", r->per_period);
 	put(to, "upper95_per_period", r->upper_per_period);
+	buf_text(to, ",\"interval_per_period\":[");
+	buf_json_number(to, r->low_per_period);
+	buf_text(to, ",");
+	buf_json_number(to, r->high_per_period);
+	buf_text(to, "]");
 	put(to, "period_s", (double)b->per_us / SECOND_US);
+	buf_format(to, ",\"within_budget\":%s", !r->windows ? "null" : rate_broken(r) ? "false" : "true");
 }

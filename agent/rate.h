@@ -22,6 +22,7 @@ struct rate {
 	double low, high;      /* 95 % two-sided */
 	double lower;          /* 95 % one-sided */
 	double per_period, upper_per_period; /* alarms and bound in the budget's own period; NaN without windows */
+	double low_per_period, high_per_period; /* of `low` and `high` */
 };
 
 /* effect >= 1: alarms that come together tell less; as many as alarms / effect, each worth effect, are what the bounds are made for.
@@ -29,10 +30,12 @@ struct rate {
 void rate_of(size_t alarms, size_t windows, double effect, const struct rate_budget *b, struct rate *ret);
 /* Are so many alarms more than the budget explains (P below 5 %)? */
 int rate_broken(const struct rate *r);
+/* "kept" (the bound is below what is allowed), "BROKEN", "not broken" (so many windows cannot show more), "not tried" (none). */
+const char *rate_verdict(const struct rate *r);
 /* "0 alarms in 86400 windows (300 days); the budget allows 10; upper 95 % bound 1 per 100 days" */
 void rate_text(const struct rate *r, const struct rate_budget *b, struct buf *to);
-/* "alarms":..,"windows":..,"allowed":..,"upper95":..,"interval":[..],"per_period":..,"upper95_per_period":..,"period_s":..;
- * members of an object. */
+/* "alarms":..,"windows":..,"allowed":..,"upper95":..,"interval":[..],"per_period":..,"upper95_per_period":..,"interval_per_period":[..],
+ * "period_s":..,"within_budget":true, false, or null where there was no window; members of an object. */
 void rate_json(const struct rate *r, const struct rate_budget *b, struct buf *to);
 /* A share of flagged records over windows. Windows that differ by more than chance make the records worth fewer: the interval is
  * that of Clopper & Pearson for n / effect of them (Korn & Graubard 1998). */

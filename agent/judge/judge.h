@@ -60,12 +60,14 @@ int judge_unpack(struct judge *j, const void *at, size_t n, struct error *e);
  * n_windows drawn from the other half. The reference is only read. */
 struct judge_selftest {
 	size_t learned_from, held_out; /* windows */
-	size_t n_windows, n_judged;    /* drawn; of them not "unjudged" */
+	size_t n_windows, n_judged;    /* drawn; of them with evidence in them, and be it of few records */
 	size_t n_alarms;
 	size_t n_ongoing; /* judged while a false cause was latched: what it holds cannot alarm again */
 	double highest_log_m, log_budget;
 	size_t n_unjudged_measures, n_measures;
 };
+/* Counts what a window came to; n_measures and n_unjudged_measures are known. */
+void judge_selftest_add(struct judge_selftest *ret, const struct signal *s);
 void judge_selftest(const struct reference *r, const struct judge_options *options,
 	size_t n_windows, uint64_t seed, struct judge_selftest *ret);
 /* The same in the order of time: each of n_blocks stretches of the null windows in turn is left out

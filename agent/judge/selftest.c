@@ -157,12 +157,18 @@ static void judge_one(struct judge *j, const struct reference_window *from, int6
 	struct signal s;
 
 	judge_window(j, &w, &s);
-	ret->n_alarms += s.fresh;
-	ret->n_judged += s.why == NULL;
-	ret->n_ongoing += s.state == SIGNAL_ONGOING;
-	ret->highest_log_m = fmax(ret->highest_log_m, s.log_m);
-	ret->log_budget = s.log_budget;
+	judge_selftest_add(ret, &s);
 	signal_done(&s);
+}
+
+/* Windows of few records are not called quiet, but they alarm like any. */
+void judge_selftest_add(struct judge_selftest *ret, const struct signal *s)
+{
+	ret->n_alarms += s->fresh;
+	ret->n_judged += s->n > 0 && ret->n_unjudged_measures < ret->n_measures;
+	ret->n_ongoing += s->state == SIGNAL_ONGOING;
+	ret->highest_log_m = fmax(ret->highest_log_m, s->log_m);
+	ret->log_budget = s->log_budget;
 }
 
 /* The kind of season is taken over; how strong it is, and all else, is learned anew. */
@@ -238,18 +244,18 @@ static void replay_block(const struct reference *r, const struct judge_options *
 	struct judge_options o = wordless(options);
 	struct half h;
 	struct judge *j;
-	size_t blind;
+	size_t blind, worst = ret->n_unjudged_measures;
 
 	half_block(&h, r, from, to);
 	relearn(&h.r, r, options);
 	blind = unjudged(&h.r);
-	ret->n_unjudged_measures =
-		blind > ret->n_unjudged_measures ? blind : ret->n_unjudged_measures;
+	ret->n_unjudged_measures = blind;
 	ret->learned_from = h.r.n_windows < ret->learned_from ? h.r.n_windows : ret->learned_from;
 	ret->held_out = h.n_held > ret->held_out ? h.n_held : ret->held_out;
 	j = judge_open(&h.r, &o);
 	for (size_t i = 0; i < h.n_held; i++)
 		judge_one(j, &h.held[i], h.held[i].start_us, r->window_us, ret);
+	ret->n_unjudged_measures = blind > worst ? blind : worst;
 	judge_close(j);
 	half_done(&h);
 }

@@ -2,6 +2,7 @@
 import gzip
 import json
 import math
+import re
 
 import msgpack
 import numpy as np
@@ -211,7 +212,23 @@ def test_selftest_keeps_the_budget_and_bounds_are_exact(home):
     assert flags["design_effect"] >= 1 and flags["achieved"] == pytest.approx(flags["flagged"] / flags["records"])
     assert flags["interval"] == pytest.approx([beta.ppf(.025, k, n - k + 1) if k else 0, beta.ppf(.975, k + 1, n - k)])
     text = home.run("selftest", *args[:4]).stdout
-    assert "the budget allows" in text and "not shown here" in text
+    assert "the budget allows" in text and "not shown here" in text and " not broken " in text
+    for name, t in trials.items():
+        line = next(line.split() for line in text.splitlines() if line.startswith(f"  {name}  "))
+        assert str(t["windows"]) in line and f"{t['interval_per_period'][1]:.2g})" in line, (name, t, line)
+        assert t["interval_per_period"][1] == pytest.approx(t["interval"][1] * 8640 / t["windows"])
+
+
+def test_selftest_where_nothing_can_be_judged(tmp_path):
+    "A reference of one window says nothing of how windows vary: that is said once, and no trial is called kept."
+    h = Home(tmp_path)
+    h.config.write_text(re.sub(r'window = "[^"]*"', 'window = "30d"', h.config.read_text()))
+    h.fit()
+    args = ("--windows", "100", "--replays", "1")
+    text = h.run("selftest", *args).stdout
+    assert "not tried" in text and "0 whole windows in the reference, 4 needed" in text and "kept" not in text
+    for t in json.loads(h.run("selftest", *args, "--json").stdout)["trials"]:
+        assert t["windows"] == 0 and t["within_budget"] is None
 
 
 def test_selftest_on_logs(home):
