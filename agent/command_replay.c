@@ -13,12 +13,19 @@
 #include <string.h>
 #include <unistd.h>
 
+struct compared {
+	char *key;
+	struct buf text;
+};
+
 struct replay {
 	struct offline offline;
 	int64_t newest_us;
 	struct pipeline *pipeline;
 	char *dir;               /* where streams are learned: not in the state of the agent */
 	size_t windows, alarms, alerts, mislabelled;
+	struct compared *compared; /* as it stood after the last pair of each two versions */
+	size_t n_compared;
 };
 
 static void on_window(void *context, const struct stream *s, const struct window *w)
@@ -43,14 +50,46 @@ static void on_signal(void *context, const struct signal *s)
 	offline_flush(&r->offline, false);
 }
 
+/* What two versions are found to be is told when it changes, and as it stands at the end. */
+static void compared_keep(struct replay *r, const struct comparison *c)
+{
+	char *key = mem_format("%s\n%s\n%s", c->model, c->stable, c->canary);
+	size_t i = 0;
+
+	while (i < r->n_compared && strcmp(r->compared[i].key, key))
+		i++;
+	if (i == r->n_compared) {
+		r->compared = mem_grow(r->compared, ++r->n_compared, sizeof *r->compared);
+		r->compared[i] = (struct compared){mem_copy_text(key), BUF_EMPTY};
+	}
+	free(key);
+	buf_clear(&r->compared[i].text);
+	text_comparison(&r->compared[i].text, c);
+}
+
+static void compared_tell(struct replay *r)
+{
+	for (size_t i = 0; i < r->n_compared; i++) {
+		buf_put(&r->offline.out, r->compared[i].text.at, r->compared[i].text.n);
+		buf_done(&r->compared[i].text);
+		free(r->compared[i].key);
+	}
+	free(r->compared);
+	r->compared = NULL;
+	r->n_compared = 0;
+}
+
 static void on_compare(void *context, const struct comparison *c)
 {
 	struct replay *r = context;
 
-	if (r->offline.json)
+	if (r->offline.json) {
 		event_compare(&r->offline.out, c);
-	else if (c->fresh)
+		return;
+	}
+	if (c->fresh)
 		text_compare(&r->offline.out, c);
+	compared_keep(r, c);
 }
 
 static void on_alert(void *context, const struct alert *a)
@@ -114,6 +153,7 @@ static void finish(void *context, struct pipeline *p)
 		event_summary(out, &total, r->newest_us);
 		return;
 	}
+	compared_tell(r);
 	buf_format(out, "%zu windows, %zu alarms, %zu alerts fired or resolved\n", r->windows, r->alarms, r->alerts);
 	if (r->mislabelled)
 		buf_format(out, "%zu labels are likelier wrong than the prediction (--json names them)\n", r->mislabelled);

@@ -33,6 +33,8 @@ void event_learning(struct buf *to, const struct learning_note *n);
  *  "tolerance","log_worse","log_differs","log_not_worse","worse","differs","not_worse"}]} */
 void event_compare(struct buf *to, const struct comparison *c);
 void text_compare(struct buf *to, const struct comparison *c);
+/* The same with what is compared, a line each. */
+void text_comparison(struct buf *to, const struct comparison *c);
 /* {"event":"alert","ts","state":"firing"|"resolved","name","model","version","summary",...}: see alert_json. */
 /* Of a signal, events_performance.c: ",\"performance\":{..}" or null; and in words, nothing when there is nothing to say and not
  * `always`. */

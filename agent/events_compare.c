@@ -62,3 +62,25 @@ void text_compare(struct buf *to, const struct comparison *c)
 	buf_format(to, "%s COMPARE %s %s with %s: %s; %s\n", time_format(c->end_us, at, sizeof at), c->model, c->canary, c->stable,
 		comparison_verdict_words[c->verdict], c->reason);
 }
+
+static const char *row_words(const struct comparison_row *r)
+{
+	if (r->worse)
+		return "worse";
+	if (r->differs)
+		return r->side == SIDE_TRAFFIC ? "not the same traffic" : "different";
+	return r->not_worse ? r->side == SIDE_MORE_IS_WORSE ? "not worse" : "the same" : "not known yet";
+}
+
+void text_comparison(struct buf *to, const struct comparison *c)
+{
+	text_compare(to, c);
+	buf_format(to, "    %lld pairs of windows, %lld and %lld records; shares of records:\n", (long long)c->n_windows, (long long)c->n_stable,
+		(long long)c->n_canary);
+	for (size_t i = 0; i < c->n_rows; i++) {
+		const struct comparison_row *r = &c->rows[i];
+
+		buf_format(to, "    %-20s %-20s %6.2f %% -> %6.2f %% (%+.2f points, %.2f to %.2f; tolerated %.2g): %s\n", r->name, r->what,
+			100 * r->stable, 100 * r->canary, 100 * r->difference, 100 * r->low, 100 * r->high, 100 * r->tolerance, row_words(r));
+	}
+}

@@ -48,21 +48,61 @@ static bool may_be_stable(const struct stream *s, const struct stream *canary)
 	return s != canary && !s->retired && !s->reference->inherited_from && !strcmp(s->model, canary->model) && stands_first(s, canary);
 }
 
-/* What a version is compared with: what the configuration names, else the next older one that has a reference of its own. NULL:
- * nothing. */
-static const struct stream *stable_of(const struct streams *streams, const struct stream *canary)
+/* Was it found worse than another? */
+static bool rolled_back(const struct versions *v, const struct stream *s)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		const char *canary = strrchr(v->pairs[i].key, '\n') + 1;
+		size_t n = strlen(s->model);
+
+		if (!strncmp(v->pairs[i].key, s->model, n) && v->pairs[i].key[n] == '\n' && !strcmp(canary, s->version) &&
+			compare_verdict(v->pairs[i].compare) == COMPARISON_ROLL_BACK)
+			return true;
+	}
+	return false;
+}
+
+static struct version_pair *pair_of(const struct versions *v, const struct stream *stable, const struct stream *canary)
+{
+	char *key = mem_format("%s\n%s\n%s", stable->model, stable->version, canary->version);
+	struct version_pair *p = NULL;
+
+	for (size_t i = 0; i < v->n && !p; i++)
+		p = strcmp(v->pairs[i].key, key) ? NULL : &v->pairs[i];
+	free(key);
+	return p;
+}
+
+/* Its windows have found partners, or may yet; a version found worse than another is none to begin with. */
+static bool may_be_compared(const struct versions *v, const struct stream *stable, const struct stream *canary)
+{
+	const struct version_pair *p = pair_of(v, stable, canary);
+
+	return p ? !compare_alone(p->compare) : !rolled_back(v, stable);
+}
+
+/* What a version is compared with: what the configuration names, else the next older one that has a reference of its own, unless that
+ * one gets no records; where there is none, the next older one. NULL: nothing. */
+static const struct stream *stable_of(const struct versions *v, const struct streams *streams, const struct stream *canary)
 {
 	const struct compare_config *c = &canary->config->compare;
-	const struct stream *best = NULL;
+	const struct stream *best = NULL, *any = NULL;
 
 	if (c->off || (c->canary && strcmp(canary->version, c->canary)))
 		return NULL;
 	if (c->stable)
 		return streams_find(streams, canary->model, c->stable);
-	for (size_t i = 0; i < streams->n; i++)
-		if (may_be_stable(streams->at[i], canary) && (!best || stands_first(best, streams->at[i])))
-			best = streams->at[i];
-	return best;
+	for (size_t i = 0; i < streams->n; i++) {
+		const struct stream *s = streams->at[i];
+
+		if (!may_be_stable(s, canary))
+			continue;
+		if (!any || stands_first(any, s))
+			any = s;
+		if ((!best || stands_first(best, s)) && may_be_compared(v, s, canary))
+			best = s;
+	}
+	return best ? best : any;
 }
 
 static struct compare *opened(const struct stream *stable, const struct stream *canary)
@@ -116,22 +156,18 @@ static void pairs_sweep(struct versions *v, const struct streams *streams)
 static struct version_pair *pair_for(struct versions *v, const struct streams *streams, const struct stream *stable,
 	const struct stream *canary)
 {
-	char *key = mem_format("%s\n%s\n%s", stable->model, stable->version, canary->version);
-	struct version_pair *p = NULL;
+	struct version_pair *p = pair_of(v, stable, canary);
 
-	for (size_t i = 0; i < v->n && !p; i++)
-		p = strcmp(v->pairs[i].key, key) ? NULL : &v->pairs[i];
 	if (!p && v->n == VERSIONS_MOST_PAIRS)
 		pairs_sweep(v, streams);
 	if (!p && v->n < VERSIONS_MOST_PAIRS) {
 		v->pairs = mem_grow(v->pairs, v->n + 1, sizeof *v->pairs);
 		p = &v->pairs[v->n++];
-		*p = (struct version_pair){mem_copy_text(key), opened(stable, canary), false};
+		*p = (struct version_pair){mem_format("%s\n%s\n%s", stable->model, stable->version, canary->version), opened(stable, canary), false};
 	} else if (p && !compare_is_of(p->compare, stable->reference, canary->reference)) {
 		compare_close(p->compare);
 		p->compare = opened(stable, canary);
 	}
-	free(key);
 	return p;
 }
 
@@ -145,7 +181,7 @@ void versions_window(struct versions *v, const struct streams *streams, const st
 
 		if (canary->retired || strcmp(canary->model, s->model))
 			continue;
-		stable = stable_of(streams, canary);
+		stable = stable_of(v, streams, canary);
 		if (!stable || (s != stable && s != canary))
 			continue;
 		p = pair_for(v, streams, stable, canary);
@@ -193,7 +229,7 @@ static int load_pair(void *context, const char *key, const void *at, size_t n)
 	rest = rest ? rest + 1 : NULL;
 	stable = part_of(l->streams, key, &rest);
 	canary = part_of(l->streams, key, &rest);
-	if (!stable || !canary || stable_of(l->streams, canary) != stable) {
+	if (!stable || !canary) {
 		l->versions->gone = mem_grow(l->versions->gone, l->versions->n_gone + 1, sizeof *l->versions->gone);
 		l->versions->gone[l->versions->n_gone++] = mem_copy_text(key);
 		return 0;
@@ -208,6 +244,17 @@ static int load_pair(void *context, const char *key, const void *at, size_t n)
 int versions_load(struct versions *v, const struct streams *streams, struct store *s, struct error *e)
 {
 	struct loading l = {v, streams};
+	int status = store_each_state(s, STATE_COMPARE, load_pair, &l, e);
 
-	return store_each_state(s, STATE_COMPARE, load_pair, &l, e);
+	/* The settings, or what versions there are, may have changed: seen when all are there. */
+	for (size_t i = 0; i < v->n;) {
+		const char *rest = strchr(v->pairs[i].key, '\n') + 1;
+		const struct stream *stable = part_of(streams, v->pairs[i].key, &rest), *canary = part_of(streams, v->pairs[i].key, &rest);
+
+		if (stable && canary && (stable_of(v, streams, canary) == stable || compare_alone(v->pairs[i].compare)))
+			i++;
+		else
+			pair_drop(v, i);
+	}
+	return status;
 }

@@ -3,6 +3,7 @@
  * count. Everything that bets looks at earlier pairs only. */
 #include "judge/compare.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "judge/compare_rows.h"
 #include "judge/null.h"
@@ -338,11 +339,63 @@ static void say(char *to, size_t n, const struct comparison_row *r, const char *
 		100 * r->stable, 100 * r->canary, 100 * r->difference, 100 * r->low, 100 * r->high, end);
 }
 
+/* Two digits of a number of windows. */
+static double rounded(double x)
+{
+	double by = 1;
+
+	while (x / by >= 100)
+		by *= 10;
+	return ceil(x / by) * by;
+}
+
+/* What is lacking, and whether more windows will bring it: intervals shrink as the root of what was seen. A difference that may be
+ * chance is taken for half of what it seems. */
+static void say_undecided(const struct compare *c, const struct comparison_row *r, char *to, size_t n)
+{
+	double half = (r->high - r->low) / 2, off = r->side == SIDE_MORE_IS_WORSE ? fmax(r->difference, 0) : fabs(r->difference);
+	double margin = r->tolerance - (off < half ? off / 2 : off), more = (double)c->n_windows * (half * half / (margin * margin) - 1);
+	char end[240], span[64];
+
+	if (c->n_windows <= WARM_UP || isnan(r->difference)) {
+		snprintf(to, n, "not enough data yet: of the first %d pairs of windows, which only teach how much two windows differ, %lld are there",
+			WARM_UP, (long long)c->n_windows);
+		return;
+	}
+	if (margin < r->tolerance / 8)
+		snprintf(end, sizeof end, ": close to the %.3g points tolerated, so that more windows will hardly decide it; another tolerance would",
+			100 * r->tolerance);
+	else if (more >= 1)
+		snprintf(end, sizeof end, ": not enough data yet: it may still be more than the %.3g points tolerated; some %.0f windows more (%s) at this traffic",
+			100 * r->tolerance, rounded(more), duration_format((int64_t)rounded(more) * (c->end_us - c->start_us), span, sizeof span));
+	else
+		snprintf(end, sizeof end, ": not enough data yet: evidence %.1f of %.1f that it is within the %.3g points tolerated",
+			fmax(r->log_not_worse, 0), log(1 / c->options.alpha), 100 * r->tolerance);
+	say(to, n, r, end);
+}
+
+/* Records are odd by what they hold: where the two do not get the same, that is no fault of the version. */
+static bool by_traffic(const struct comparison_row *worse)
+{
+	return !worse || !strcmp(worse->name, "odd");
+}
+
+/* Evidence that was there is not taken back by a little less of it: half is enough to stay. */
+static bool not_worse(const struct compare *c, const struct comparison_row *furthest)
+{
+	return furthest->not_worse || (c->verdict == COMPARISON_PROMOTE && furthest->log_not_worse >= log(1 / c->options.alpha) / 2);
+}
+
 static enum comparison_verdict decide(const struct compare *c, char *reason, size_t n)
 {
 	const struct comparison_row *worse = row_first(c, SIDE_MORE_IS_WORSE, true), *traffic = row_first(c, SIDE_TRAFFIC, false);
 	const struct comparison_row *differs = row_first(c, SIDE_DIFFERENCE, false), *furthest = row_furthest(c);
 
+	if (traffic && by_traffic(worse)) {
+		say(reason, n, traffic, worse ? ": the two do not get the same traffic, which is also why more of it is odd; compare random shares of one traffic"
+					      : ": the two do not get the same traffic; compare random shares of one traffic");
+		return COMPARISON_HOLD;
+	}
 	if (worse) {
 		say(reason, n, worse, traffic ? ": worse than tolerated; but the two do not get the same traffic" : ": worse than tolerated");
 		return COMPARISON_ROLL_BACK;
@@ -351,24 +404,19 @@ static enum comparison_verdict decide(const struct compare *c, char *reason, siz
 		snprintf(reason, n, "it was worse than tolerated earlier");
 		return COMPARISON_ROLL_BACK;
 	}
-	if (traffic) {
-		say(reason, n, traffic, ": the two do not get the same traffic");
-		return COMPARISON_HOLD;
-	}
 	if (differs) {
-		say(reason, n, differs, ": different, which may be meant");
+		say(reason, n, differs, ": different by more than is tolerated, which may be meant; if it is, it is for a person to promote it");
 		return COMPARISON_HOLD;
 	}
 	if (!furthest) {
 		snprintf(reason, n, "the references count nothing in common that says how good a version is");
 		return COMPARISON_HOLD;
 	}
-	if (furthest->not_worse) {
+	if (not_worse(c, furthest)) {
 		say(reason, n, furthest, ": this and all else no worse than tolerated");
 		return COMPARISON_PROMOTE;
 	}
-	snprintf(reason, n, "not enough data yet: %s has %.1f of the %.1f evidence needed that it is no worse", furthest->name,
-		fmax(furthest->log_not_worse, 0), log(1 / c->options.alpha));
+	say_undecided(c, furthest, reason, n);
 	return COMPARISON_HOLD;
 }
 
@@ -494,6 +542,16 @@ void compare_close(struct compare *c)
 	free(c->shown);
 	free(c->work);
 	free(c);
+}
+
+enum comparison_verdict compare_verdict(const struct compare *c)
+{
+	return c->verdict;
+}
+
+bool compare_alone(const struct compare *c)
+{
+	return c->waiting[COMPARE_CANARY].n == MOST_WAITING && c->waiting[COMPARE_STABLE].n == 0;
 }
 
 bool compare_is_of(const struct compare *c, const struct reference *stable, const struct reference *canary)

@@ -23,6 +23,10 @@ struct compare_options {
 enum { COMPARE_STABLE, COMPARE_CANARY };
 
 struct compare;
+/* As it stood after the last pair. */
+enum comparison_verdict compare_verdict(const struct compare *c);
+/* As many windows of the canary as are kept wait, and none of the stable is there for them. */
+bool compare_alone(const struct compare *c);
 /* What the two references count in the same bins is compared; neither is kept. */
 struct compare *compare_open(const struct reference *stable, const struct reference *canary, const struct compare_options *options);
 void compare_close(struct compare *c); /* accepts NULL */

@@ -206,9 +206,21 @@ static bool words_row(const struct measure *a, const struct measure *b, enum com
 	return true;
 }
 
+/* A class that only the canary's own reference knows is meant, and is not compared; one that no reference knows is another thing, and is.
+ * False where they have no class in common. */
 static bool class_row(const struct measure *a, const struct measure *b, double tolerance, struct row *ret)
 {
-	return words_row(a, b, SIDE_DIFFERENCE, false, tolerance, ret);
+	size_t common = 0;
+
+	for (size_t i = 0; i < b->n_words; i++)
+		common += word_of(a, b->words[i]) < (int32_t)a->n_words;
+	if (b->n_words > 0 && common == 0)
+		return false;
+	words_row(a, b, SIDE_DIFFERENCE, false, tolerance, ret);
+	for (size_t i = 0; i < b->n_words; i++)
+		if (word_of(a, b->words[i]) == (int32_t)a->n_words)
+			ret->map[1][i] = -1;
+	return true;
 }
 
 static bool category_row(const struct measure *a, const struct measure *b, double tolerance, struct row *ret)

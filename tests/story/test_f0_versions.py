@@ -152,6 +152,31 @@ def test_a_new_version_is_put_beside_the_old_one(events):
     verdicts = [(c["end"], c["verdict"]) for c in told if c["fresh"]]
     assert "roll back" not in {v for _, v in verdicts}
     assert told[-1]["verdict"] == "hold" or told[-1]["end"] <= "2026-03-01T09:30"
+    last = told[-1]["reason"]
+    assert "the two do not get the same traffic" in last or "not enough data" in last
+
+
+def test_replay_tells_how_versions_stand(home, events):
+    "Also those that are held, about whom nothing has changed: what is compared, a line each."
+    text = home.run("replay", home.path / "live.jsonl").stdout
+    last = compares(events)[-1]
+    table = text[text.rindex(" COMPARE credit 2.0 with 1.0: "):]
+    assert table.splitlines()[0].endswith(last["reason"])
+    assert f"{last['windows']} pairs of windows, {last['n_stable']} and {last['n_canary']} records" in table.splitlines()[1]
+    assert [line.split()[0] for line in table.splitlines()[2:6]] == [r["name"] for r in last["rows"]]
+
+
+def test_one_that_is_gone_is_no_stable(home):
+    "2.0 had a reference and gets no records any more: 3.0 is put beside 1.0 after as many windows as are kept waiting."
+    (home.path / "second.jsonl").write_bytes(b"".join(lines(records(7200, 21, 5, "2.0"))))
+    second = home.path / "intent@2.0.ref"
+    home.run("fit", "--model", MODEL, "--version", "2.0", "--output", second, home.path / "second.jsonl")
+    try:
+        (home.path / "gone.jsonl").write_bytes(b"".join(lines(records(6000, 22, 12, "1.0", every=18), records(6000, 23, 12, "3.0", every=18))))
+        told = compares(home.events(home.path / "gone.jsonl"), "3.0")
+    finally:
+        second.unlink()
+    assert {c["stable"] for c in told} == {"1.0"} and told[0]["start"] >= "2026-03-02T09:00" and len(told) > 60
 
 
 @pytest.fixture(scope="module")
