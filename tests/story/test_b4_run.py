@@ -220,9 +220,9 @@ def test_a_model_that_logs_nan_is_said_at_once(home):
         with open(home.log, "ab", buffering=0) as log:
             for line in sample("stream")[:150]:
                 log.write(line.replace(b'"logits":[', b'"logits":[NaN,'))
-        wait_for(lambda: text(home).count("records are refused") == 3)
+        wait_for(lambda: agent_log(home).count("records are refused") == 3)
         time.sleep(.5)
-    said = [line for line in text(home).splitlines() if "records are refused" in line]
+    said = [line for line in agent_log(home).splitlines() if "records are refused" in line]
     assert len(said) == 3 and all("reason=vector_value" in line and "source=intents" in line for line in said), said
     assert "100" in said[2] and "dead-intents.jsonl" in said[2]
 
