@@ -30,12 +30,13 @@ static void text_shape(const struct reference *r, struct buf *to)
 	const struct {
 		size_t n;
 		const char *words;
-	} parts[] = {{r->n_numeric, "numeric features"}, {r->n_category, "categorical features"},
-		{r->n_logits, r->logits_normalised ? "log-probabilities" : "logits"}, {r->n_embedding, "dimensions of embedding"},
+	} parts[] = {{r->n_logits, r->logits_normalised ? "log-probabilities" : "logits"}, {r->n_embedding, "dimensions of embedding"},
 		{r->n_classes, "classes"}};
-	size_t told = 0;
+	size_t told = r->n_numeric + r->n_category;
 
 	buf_text(to, "shape      ");
+	if (told > 0)
+		buf_format(to, "%zu numeric and %zu categorical features", r->n_numeric, r->n_category);
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		if (parts[i].n > 0)
 			buf_format(to, "%s%zu %s", told++ ? ", " : "", parts[i].n, parts[i].words);
