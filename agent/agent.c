@@ -575,6 +575,8 @@ static int agent_run(struct agent *a)
 {
 	struct error e = {0};
 
+	/* Who reads the log or an endpoint may go away; the other commands end when nobody reads them. */
+	signal(SIGPIPE, SIG_IGN);
 	if (rooms_make(a, &a->rooms))
 		return EX_CONFIG;
 	log_level_set((enum log_level)a->rooms.house.config->log_level);

@@ -42,6 +42,7 @@ struct fitting {
 	char *others[VERSIONS];      /* further versions met, and left out */
 	size_t n_others;
 	int64_t n_taken, n_left;
+	bool unwritten;              /* a reference was made, and could not be put there */
 	struct error error;
 	int status;
 };
@@ -230,6 +231,7 @@ static int finish(struct fitting *f)
 			judge_learn(r->performance.truth, &judging);
 		performance_seal(&r->performance);
 		status = reference_write(r, f->output, &f->error);
+		f->unwritten = status != 0;
 	}
 	if (!status) {
 		if (f->json)
@@ -280,7 +282,7 @@ static int fitting_run(struct fitting *f)
 	reference_close(f->like);
 	free(f->first_version);
 	free(all.at);
-	return !status ? 0 : status == -ENOENT ? EX_NOINPUT : EX_DATAERR;
+	return !status ? 0 : f->unwritten ? EX_CANTCREAT : status == -ENOENT ? EX_NOINPUT : EX_DATAERR;
 }
 
 static int usage_fault(struct fitting *f)

@@ -4,11 +4,13 @@
 
 #include "base/words.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 static const struct command commands[] = {
 	{"run", "-c CONFIG", "The agent: follow the logs, score, judge, alert.",
@@ -77,12 +79,8 @@ static int unknown(const char *word)
 	return EX_USAGE;
 }
 
-int main(int argc, char **argv)
+static int oodd(int argc, char **argv)
 {
-	/* A numeric library that starts threads of its own takes the cores of the model we serve. */
-	setenv("OPENBLAS_NUM_THREADS", "1", 0);
-	setenv("OMP_NUM_THREADS", "1", 0);
-	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2)
 		return usage(stderr, EX_USAGE);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
@@ -95,4 +93,36 @@ int main(int argc, char **argv)
 		if (!strcmp(commands[i].name, argv[1]))
 			return commands[i].run(&commands[i], argc - 1, argv + 1);
 	return unknown(argv[1]);
+}
+
+/* Where the caller closed one, the next file opened (the database, say) would get its number, and be printed into. */
+static void standard_streams_fill(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What was printed has to be on its way: a result that a full disk has cut short is no success. */
+static int finish(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fprintf(stderr, "oodd: standard output cannot be written: what was printed is cut short\n");
+	return status ? status : EX_IOERR;
+}
+
+int main(int argc, char **argv)
+{
+	/* A numeric library that starts threads of its own takes the cores of the model we serve. */
+	setenv("OPENBLAS_NUM_THREADS", "1", 0);
+	setenv("OMP_NUM_THREADS", "1", 0);
+	/* A file that may not grow further is an error to be told, not a reason to die. */
+	signal(SIGXFSZ, SIG_IGN);
+	standard_streams_fill();
+	return finish(oodd(argc, argv));
 }
