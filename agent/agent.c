@@ -144,7 +144,9 @@ static int rooms_make(struct agent *a, struct rooms *r)
 
 static int rooms_go(struct agent *a, struct rooms *r, struct error *e)
 {
-	return rooms_start(r, &a->loop, a->store, a->rebooted, on_applied, a, e);
+	struct feed_options feed = {.loop = &a->loop, .rebooted = a->rebooted, .on_applied = on_applied, .context = a};
+
+	return rooms_start(r, a->store, feed, e);
 }
 
 static void nudged(void *context)

@@ -54,34 +54,33 @@ static void on_ready(void *context)
 	feed_pump(((struct inlet *)context)->feed);
 }
 
-static int inlet_open(struct inlet *in, uv_loop_t *loop, const struct source_config *s, const struct position *known,
-	size_t n_known, bool rebooted, struct error *e)
+static int inlet_open(struct inlet *in, const struct source_config *s, const struct feed_options *feed, struct error *e)
 {
-	struct position *ours = mem_zero(n_known, sizeof *ours);
+	struct position *ours = mem_zero(feed->n_known, sizeof *ours);
 	size_t n = 0;
 	struct tail_options o = {
 		.source = s->name, .globs = (const char *const *)s->paths, .n_globs = s->n_paths,
 		.excludes = (const char *const *)s->exclude, .n_excludes = s->n_exclude, .poll_us = s->poll_us,
 		.partial_us = s->partial_us, .binary = s->decode.format != FORMAT_JSONL,
-		.follow_symlinks = s->follow_symlinks, .rebooted = rebooted,
+		.follow_symlinks = s->follow_symlinks, .rebooted = feed->rebooted,
 	};
 	int status;
 
-	for (size_t i = 0; i < n_known; i++)
-		if (!strcmp(known[i].source, s->name))
-			ours[n++] = known[i];
+	for (size_t i = 0; i < feed->n_known; i++)
+		if (!strcmp(feed->known[i].source, s->name))
+			ours[n++] = feed->known[i];
 	o.from_end = s->from_end && !n;
-	status = tail_open(loop, &o, ours, n, on_ready, in, &in->tail, e);
+	status = tail_open(feed->loop, &o, ours, n, on_ready, in, &in->tail, e);
 	free(ours);
 	return status;
 }
 
-int feed_open(uv_loop_t *loop, const struct config *config, struct pipeline *p, const struct position *known, size_t n_known,
-	bool rebooted, void (*on_applied)(void *context), void *context, struct feed **ret, struct error *e)
+int feed_open(const struct feed_options *o, struct feed **ret, struct error *e)
 {
+	const struct config *config = o->config;
 	struct feed *f = mem_zero(1, sizeof *f);
 
-	*f = (struct feed){.loop = loop, .pipeline = p, .on_applied = on_applied, .context = context, .paused = true};
+	*f = (struct feed){.loop = o->loop, .pipeline = o->pipeline, .on_applied = o->on_applied, .context = o->context, .paused = true};
 	f->last = &f->first;
 	f->inlets = mem_zero(config->n_sources, sizeof *f->inlets);
 	for (; f->n_inlets < config->n_sources; f->n_inlets++) {
@@ -91,7 +90,7 @@ int feed_open(uv_loop_t *loop, const struct config *config, struct pipeline *p, 
 		int status;
 
 		*in = (struct inlet){.feed = f, .source = f->n_inlets, .labels = s->kind == SOURCE_LABELS, .chunk_bytes = longest > CHUNK_BYTES ? longest : CHUNK_BYTES};
-		status = inlet_open(in, loop, s, known, n_known, rebooted, e);
+		status = inlet_open(in, s, o, e);
 		if (status) {
 			error_prefix(e, "%s: source \"%s\"", s->where, s->name);
 			feed_close(f);

@@ -11,9 +11,18 @@
 
 struct feed;
 
-/* on_applied: called on the loop thread when chunks were applied; it may close the feed. known: positions from the store, of all sources. */
-int feed_open(uv_loop_t *loop, const struct config *config, struct pipeline *p, const struct position *known, size_t n_known,
-	bool rebooted, void (*on_applied)(void *context), void *context, struct feed **ret, struct error *e);
+struct feed_options {
+	uv_loop_t *loop;
+	const struct config *config;
+	struct pipeline *pipeline;
+	const struct position *known; /* from the store, of all sources; copied */
+	size_t n_known;
+	bool rebooted;                /* the machine was, since those were stored */
+	void (*on_applied)(void *context); /* on the loop thread, when chunks were applied; it may close the feed */
+	void *context;
+};
+
+int feed_open(const struct feed_options *o, struct feed **ret, struct error *e);
 /* Nothing may be under way: feed_pause, then wait until feed_under_way is 0. Accepts NULL. */
 void feed_close(struct feed *f);
 /* Stop and start reading; what is under way goes on. resume also when records that waited may go on (pipeline_behind). */

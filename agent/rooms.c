@@ -79,10 +79,8 @@ static int dead_open(struct rooms *r, struct error *e)
 	return status;
 }
 
-int rooms_start(struct rooms *r, uv_loop_t *loop, struct store *store, bool rebooted, void (*on_applied)(void *context),
-	void *context, struct error *e)
+int rooms_start(struct rooms *r, struct store *store, struct feed_options feed, struct error *e)
 {
-	const struct config *c = r->house.config;
 	struct positions known = {0};
 	int status = pipeline_load(r->pipeline, store, e);
 
@@ -90,8 +88,12 @@ int rooms_start(struct rooms *r, uv_loop_t *loop, struct store *store, bool rebo
 		status = store_each_position(store, NULL, keep_position, &known, e);
 	if (!status)
 		status = dead_open(r, e);
+	feed.config = r->house.config;
+	feed.pipeline = r->pipeline;
+	feed.known = known.at;
+	feed.n_known = known.n;
 	if (!status)
-		status = feed_open(loop, c, r->pipeline, known.at, known.n, rebooted, on_applied, context, &r->feed, e);
+		status = feed_open(&feed, &r->feed, e);
 	for (size_t i = 0; i < known.n; i++)
 		position_done(&known.at[i]);
 	free(known.at);

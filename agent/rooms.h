@@ -18,9 +18,8 @@ struct rooms {
 
 /* Configuration, plugins, references, rules. Mistakes are logged, a line each. */
 int rooms_build(const char *config_path, const struct pipeline_sinks *sinks, struct rooms *ret);
-/* State from the database, dead letters, then the files. on_applied: as for feed_open. */
-int rooms_start(struct rooms *r, uv_loop_t *loop, struct store *store, bool rebooted, void (*on_applied)(void *context),
-	void *context, struct error *e);
+/* State from the database, dead letters, then the files. Of the options what the rooms hold, or the database knows, is filled in here. */
+int rooms_start(struct rooms *r, struct store *store, struct feed_options feed, struct error *e);
 /* Accepts the half-built and the closed. Nothing may be under way in the feed. */
 void rooms_close(struct rooms *r);
 
