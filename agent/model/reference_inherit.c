@@ -75,6 +75,9 @@ struct stretch {
 struct heir {
 	struct reference r; /* all it points at is borrowed, but for measures and windows */
 	struct stretch *stretches; /* one for each measure */
+	size_t *place;           /* of each of the old measures among the new ones; SIZE_MAX: dropped, or not judged */
+	struct stretch *parts;   /* of a slice's numbers: its head, then one for each aspect */
+	size_t n_parts;
 	char *why;
 };
 
@@ -82,12 +85,14 @@ static void measures_take(struct heir *h, const struct reference *from)
 {
 	h->r.measures = mem_zero(from->n_measures + 1, sizeof *h->r.measures);
 	h->stretches = mem_zero(from->n_measures + 1, sizeof *h->stretches);
+	h->place = mem_zero(from->n_measures + 1, sizeof *h->place);
 	h->why = mem_format("of version %s: counted, not judged, until there is a reference of this one", from->version);
 	for (size_t i = 0; i < from->n_measures; i++) {
 		const struct measure *m = &from->measures[i];
 		enum fate fate = fate_of(from, m);
 		struct measure *to = &h->r.measures[h->r.n_measures];
 
+		h->place[i] = fate == KEEP ? h->r.n_measures : SIZE_MAX;
 		if (fate == DROP)
 			continue;
 		*to = *m;
@@ -102,7 +107,63 @@ static void measures_take(struct heir *h, const struct reference *from)
 	}
 }
 
-static struct reference_window *windows_take(const struct heir *h, const struct reference_window *from, size_t n)
+/* Where a shift of a feature sits does not depend on the model either; how slices fare with its outputs does. */
+static void slices_take(struct heir *h, const struct reference *from)
+{
+	const struct slices *old = &from->slices;
+	struct slices *s = &h->r.slices;
+
+	s->asked = old->asked;
+	s->n_asked = old->n_asked;
+	s->aspects = mem_zero(old->n_aspects + 1, sizeof *s->aspects);
+	h->parts = mem_zero(old->n_aspects + 1, sizeof *h->parts);
+	h->parts[h->n_parts++] = (struct stretch){0, 0, SLICE_HEAD};
+	s->width = SLICE_HEAD;
+	for (size_t i = 0; i < old->n_aspects; i++) {
+		const struct slice_aspect *a = &old->aspects[i];
+		size_t n = a->n + (a->sums ? 2 : 0);
+
+		if (h->place[a->measure] == SIZE_MAX)
+			continue;
+		s->aspects[s->n_aspects] = *a;
+		s->aspects[s->n_aspects].measure = h->place[a->measure];
+		s->aspects[s->n_aspects++].at = s->width;
+		h->parts[h->n_parts++] = (struct stretch){a->at, s->width, n};
+		s->width += n;
+	}
+	if (s->n_aspects == 0)
+		return;
+	s->tags = old->tags;
+	s->n_tags = old->n_tags;
+	s->at = old->at;
+	s->n = old->n;
+	s->first = h->r.width;
+	s->n_base = s->n * s->width;
+	h->r.width += s->n_base;
+}
+
+/* The numbers of every slice, from the old layout to the new one. */
+static void slices_copy(const struct heir *h, const struct slices *old, const int64_t *from, int64_t *to)
+{
+	for (size_t i = 0; i < h->r.slices.n; i++)
+		for (size_t k = 0; k < h->n_parts; k++)
+			memcpy(to + i * h->r.slices.width + h->parts[k].to, from + i * old->width + h->parts[k].from, h->parts[k].n * sizeof(int64_t));
+}
+
+/* No detector scores what is counted now. */
+static void slices_base(struct heir *h, const struct slices *old)
+{
+	struct slices *s = &h->r.slices;
+
+	if (s->n == 0)
+		return;
+	s->base = mem_zero(s->n_base, sizeof *s->base);
+	slices_copy(h, old, old->base, s->base);
+	for (size_t i = 0; i < s->n; i++)
+		s->base[i * s->width + SLICE_SCORED] = s->base[i * s->width + SLICE_FLAGGED] = 0;
+}
+
+static struct reference_window *windows_take(const struct heir *h, const struct slices *old, const struct reference_window *from, size_t n)
 {
 	struct reference_window *to = mem_zero(n + 1, sizeof *to);
 
@@ -110,6 +171,7 @@ static struct reference_window *windows_take(const struct heir *h, const struct 
 		to[i] = (struct reference_window){from[i].start_us, from[i].n, 0, h->r.width, mem_zero(h->r.width + 1, sizeof(int64_t))};
 		for (size_t k = 0; k < h->r.n_measures; k++)
 			memcpy(to[i].v + h->stretches[k].to, from[i].v + h->stretches[k].from, h->stretches[k].n * sizeof(int64_t));
+		slices_copy(h, old, from[i].v + old->first, to[i].v + h->r.slices.first);
 	}
 	return to;
 }
@@ -155,14 +217,20 @@ int reference_inherit(const struct reference *from, const char *version, struct 
 	if (h.r.n_measures == 0) {
 		code = error_set(e, -ENOENT, "the reference of version %s has nothing that version %s could be counted by", from->version, version);
 	} else {
-		h.r.windows = windows_take(&h, from->windows, h.r.n_windows = from->n_windows);
-		h.r.others = windows_take(&h, from->others, h.r.n_others = from->n_others);
+		slices_take(&h, from);
+		slices_base(&h, &from->slices);
+		h.r.windows = windows_take(&h, &from->slices, from->windows, h.r.n_windows = from->n_windows);
+		h.r.others = windows_take(&h, &from->slices, from->others, h.r.n_others = from->n_others);
 		code = heir_copy(&h, ret, e);
 	}
 	windows_drop(h.r.windows, h.r.n_windows);
 	windows_drop(h.r.others, h.r.n_others);
+	free(h.r.slices.base);
+	free(h.r.slices.aspects);
 	free(h.r.measures);
 	free(h.stretches);
+	free(h.place);
+	free(h.parts);
 	free(h.why);
 	return code;
 }
