@@ -239,6 +239,20 @@ static void missing_remark(const struct look *l, const struct measure *m, double
 /* Of the reference's records, so few lack something: then what is missing now is what is new. */
 #define USUALLY_WHOLE .05
 
+/* A value of another type is lacking too. */
+static bool some_mistyped(const struct look *l)
+{
+	for (size_t i = 0; i < l->r->n_measures; i++) {
+		const struct measure *m = &l->r->measures[i];
+		double n = records_of(m, l->w);
+
+		if (m->mistyped != MEASURE_NO_BIN && m->mean && n > 0 && !m->slice &&
+			swollen(m, n, m->mistyped, (double)l->w->v[m->first + m->mistyped] / n))
+			return true;
+	}
+	return false;
+}
+
 /* What has no bins of its own: where no field says what is missing, it is a vector. */
 static bool missing_vector(const struct look *l, char *words, size_t n)
 {
@@ -247,7 +261,7 @@ static bool missing_vector(const struct look *l, char *words, size_t n)
 	char then[16], now[16];
 	struct schema_remark *r;
 
-	if (l->r->n_logits + l->r->n_embedding == 0 || before > USUALLY_WHOLE || !swollen_share(l->m, l->n, before, after))
+	if (l->r->n_logits + l->r->n_embedding == 0 || before > USUALLY_WHOLE || some_mistyped(l) || !swollen_share(l->m, l->n, before, after))
 		return false;
 	snprintf(words, n, "%s %s -> %s", name, percent(before, then), percent(after, now));
 	r = remark(l->to, SCHEMA_MISSING, name, after * l->n, l->f);

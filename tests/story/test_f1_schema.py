@@ -172,9 +172,11 @@ def test_a_vector_that_is_missing_is_named(tmp_path):
     "It has no bins of its own."
     rng = random.Random(3)
 
-    def vectors(n, first, without=0):
+    def vectors(n, first, without=0, text=0):
         for i, r in enumerate(records(n, 3, first)):
             del r["features"]["coupon"]
+            if text and rng.random() < text:
+                r["features"]["balance"] = "n/a"
             r["embedding"] = [round(rng.gauss(0, 1), 4) for _ in range(4)]
             if without and rng.random() < without:
                 del r["embedding"]
@@ -189,3 +191,6 @@ state = "{tmp_path}/state"
     lines = run(tmp_path, "replay", "--json", write(tmp_path / "stream.jsonl", vectors(4 * WINDOW, 20 * WINDOW, .5))).splitlines()
     alerts = [e for e in map(json.loads, lines) if e["event"] == "alert"]
     assert alerts and alerts[0]["summary"].startswith(("m: embedding: missing in 4", "m: embedding: missing in 5")), alerts
+    lines = run(tmp_path, "replay", "--json", write(tmp_path / "stream.jsonl", vectors(4 * WINDOW, 20 * WINDOW, text=.5))).splitlines()
+    said = [r["field"] for e in map(json.loads, lines) if e["event"] == "signal" for r in e["schema"]]
+    assert said and set(said) == {"balance"}, said
