@@ -209,7 +209,8 @@ static double weigh(struct judge *j)
 	double sum = -INFINITY;
 
 	for (size_t i = 0; i < j->n; i++) {
-		j->weighted[i] = j->log_weight[i] + log_m_of(j, i);
+		j->log_m[i] = log_m_of(j, i); /* as judged: latching begins them anew */
+		j->weighted[i] = j->log_weight[i] + j->log_m[i];
 		sum = special_log_add(sum, j->weighted[i]);
 	}
 	sort_by_weight(j);
@@ -509,8 +510,6 @@ void judge_window(struct judge *j, const struct window *w, struct signal *ret)
 	if (judged)
 		resolved = step_all(j, w);
 	ret->log_m = weigh(j);
-	for (size_t i = 0; i < j->n; i++)
-		j->log_m[i] = log_m_of(j, i); /* as judged: latching begins them anew */
 	if (judged && ret->log_m > j->log_budget)
 		ret->fresh = news(j, w, ret->log_m);
 	ret->alarm = any_latched(j);

@@ -266,17 +266,10 @@ double null_independent(double kappa, double n)
 
 double null_shares(const double *counts, const double *toward, size_t k, double *to)
 {
-	double all = 0, chi2 = 0, moved = 0;
-
-	for (size_t i = 0; i < k; i++)
-		all += counts[i];
-	for (size_t i = 0; i < k; i++) {
-		double usual = all * toward[i], off = counts[i] - usual, each = 1 / (usual + 1);
-		chi2 += off * off * each;
-		moved += usual * (1 - toward[i]) * each;
-	}
+	double all, chance, chi2 = rises_spread(counts, toward, k, &all, &chance);
 	/* James & Stein: as far as more than chance has moved them. */
-	moved = chi2 > moved ? 1 - moved / chi2 : 0;
+	double moved = chi2 > chance ? 1 - chance / chi2 : 0;
+
 	if (moved == 0) { /* most windows of most measures */
 		memcpy(to, toward, k * sizeof *to);
 		return 0;

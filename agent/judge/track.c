@@ -100,28 +100,22 @@ static double sum_of(const double *x, size_t k)
 	return sum;
 }
 
-static int64_t records_of(const int64_t *n, size_t k)
-{
-	int64_t sum = 0;
-
-	for (size_t i = 0; i < k; i++)
-		sum += n[i];
-	return sum;
-}
-
 /* to = keep * to + the window, in independent records, as it would be without the season. */
 static void fade_in(const struct track *t, double *to, double keep, const int64_t *n, double kappa)
 {
 	size_t k = t->m->n;
-	double all = (double)records_of(n, k), plain = all, worth = null_independent(kappa, all);
+	const double *factor = t->factor;
+	double all = (double)t->rises.all, plain = all, worth = null_independent(kappa, all);
 
-	for (size_t i = 0; i < k && t->factor; i++)
-		plain += (double)n[i] * (1 / t->factor[i] - 1);
+	for (size_t i = 0; factor && i < k; i++)
+		plain += (double)n[i] * (1 / factor[i] - 1);
 	worth /= plain;
-	for (size_t i = 0; i < k && !t->factor; i++)
-		to[i] = keep * to[i] + worth * (double)n[i];
-	for (size_t i = 0; i < k && t->factor; i++)
-		to[i] = keep * to[i] + worth * (double)n[i] / t->factor[i];
+	if (factor)
+		for (size_t i = 0; i < k; i++)
+			to[i] = keep * to[i] + worth * (double)n[i] / factor[i];
+	else
+		for (size_t i = 0; i < k; i++)
+			to[i] = keep * to[i] + worth * (double)n[i];
 }
 
 static void in_season(const struct track *t, double *shares)
@@ -220,10 +214,10 @@ static double against_best(struct track *t, const struct null *null, size_t i, d
 }
 
 /* Evidence for and against, and the e-detectors moved by it. */
-static double detect(struct track *t, const int64_t *n)
+static double detect(struct track *t, const int64_t *n, double before)
 {
 	const struct null *null = null_of(t);
-	double before = average(t), excuse = 0, log_e[TRACK_MOST_ALTERNATIVES];
+	double excuse = 0, log_e[TRACK_MOST_ALTERNATIVES];
 	bool tilt = t->m->kind == MEASURE_P_VALUE; /* fixed, and outside the null: cannot linger */
 	struct seen seen;
 
@@ -333,7 +327,7 @@ double track_step(struct track *t, const int64_t *n, const double *factor, int64
 		return 0;
 	season_set(t, factor);
 	if (t->state != TRACK_SETTLING)
-		log_e = detect(t, n);
+		log_e = detect(t, n, before);
 	if (t->state != TRACK_SETTLING && t->m->kind == MEASURE_P_VALUE)
 		live_add(t, n);
 	for (size_t i = 0; i < TRACK_RECENTS; i++)

@@ -288,8 +288,10 @@ void evidence_steps(double *m, const double *log_e, size_t n)
 		size_t k = n - from < BLOCK ? n - from : BLOCK;
 
 		special_exps(log_e + from, k, e);
-		for (size_t i = 0; i < k; i++)
-			m[from + i] = fmin((m[from + i] + 1) * e[i], EVIDENCE_MOST);
+		for (size_t i = 0; i < k; i++) {
+			double next = (m[from + i] + 1) * e[i];
+			m[from + i] = next < EVIDENCE_MOST ? next : EVIDENCE_MOST;
+		}
 	}
 }
 

@@ -48,6 +48,7 @@
 #define avx2_log_gammas plain_log_gammas
 #define avx2_exps plain_exps
 #define avx2_segment plain_segment
+#define avx2_spread plain_spread
 #define avx2_rise plain_rise
 #endif
 
@@ -111,8 +112,9 @@ static const double *tail_of(const double *from, size_t k, double rest, struct t
 {
 	if (!from)
 		return NULL;
-	for (size_t i = 0; i < RISE_LANES; i++)
-		to->at[i] = i < k ? from[i] : rest;
+	*to = (struct tail){{rest, rest, rest, rest, rest, rest, rest, rest}};
+	for (size_t i = 0; i < k; i++)
+		to->at[i] = from[i];
 	return to->at;
 }
 
@@ -169,4 +171,29 @@ double rises_segment(const double *m, const double *t, size_t k, double s, doubl
 	}
 	*ret_slope = -lanes_sum(slope);
 	return -lanes_sum(kl);
+}
+
+double rises_spread(const double *counts, const double *shares, size_t k, double *ret_sum, double *ret_chance)
+{
+	double chi2[RISE_LANES] = {0}, chance[RISE_LANES] = {0}, even = 0, odd = 0, all;
+	struct tail tails[2];
+	bool avx2 = has_avx2();
+
+	for (size_t i = 0; i + 1 < k; i += 2) {
+		even += counts[i];
+		odd += counts[i + 1];
+	}
+	all = even + odd + (k % 2 ? counts[k - 1] : 0);
+	for (size_t i = 0; i < k; i += RISE_LANES) {
+		const double *n = counts + i, *share = shares + i;
+
+		if (k - i < RISE_LANES) {
+			n = tail_of(n, k - i, 0, &tails[0]);
+			share = tail_of(share, k - i, 0, &tails[1]);
+		}
+		(avx2 ? avx2_spread : plain_spread)(n, share, all, chi2, chance);
+	}
+	*ret_sum = all;
+	*ret_chance = lanes_sum(chance);
+	return lanes_sum(chi2);
 }

@@ -39,5 +39,8 @@ double rises_ratio(const struct rises *r, double kappa, const double *a, const d
 
 /* KL(m || m + s (a - m)) for t = (a - m) / m of k shares, and its derivative by s; convex and rising in s, 0 at 0. */
 double rises_segment(const double *m, const double *t, size_t k, double s, double *ret_slope);
+/* Chi-square of counts around their sum times shares, a record added to what is expected of each bin; and what chance makes it on
+ * average. */
+double rises_spread(const double *counts, const double *shares, size_t k, double *ret_sum, double *ret_chance);
 
 #endif

@@ -4,7 +4,8 @@
  *     time_windows REFERENCE [RECORDS [WINDOWS]]
  *
  * Windows of RECORDS records are drawn from the reference's own means, and judged one after another, as they are when all is
- * well. Prints microseconds of CPU a window, and a measure. */
+ * well. Prints microseconds of CPU a window, and a measure: the judgement alone, as in a self-test, and with the words for people. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,21 +38,30 @@ static void draw(const struct measure *m, int64_t n, uint64_t *seed, int64_t *v)
 			x -= m->mean[bin];
 		v[m->first + bin]++;
 	}
+	if (m->sums == MEASURE_NO_BIN)
+		return;
+	v[m->sums] = (int64_t)((uniform(seed) - .5) * 0x1p20 * sqrt((double)n)); /* a mean that is a standard error or so off */
+	v[m->sums + 1] = n;
 }
 
-int main(int argc, char **argv)
+static size_t n_judged(const struct reference *r)
 {
-	int64_t n = argc > 2 ? atoll(argv[2]) : 7500, windows = argc > 3 ? atoll(argv[3]) : 400;
-	struct reference *r = NULL;
-	struct error e = {""};
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_measures; i++)
+		n += r->measures[i].judged;
+	return n;
+}
+
+static double close_us(const struct reference *r, int64_t n, int64_t windows, bool wordless)
+{
+	struct judge_options options = JUDGE_OPTIONS;
+	struct judge *j;
 	uint64_t seed = 1;
 	double spent = 0;
 
-	if (argc < 2 || reference_read(argv[1], &r, &e)) {
-		fprintf(stderr, "time_windows: %s\n", argc < 2 ? "which reference?" : e.text);
-		return 1;
-	}
-	struct judge *j = judge_open(r, &JUDGE_OPTIONS);
+	options.wordless = wordless;
+	j = judge_open(r, &options);
 	for (int64_t i = 0; i < windows; i++) {
 		struct window w;
 		struct signal s;
@@ -66,9 +76,26 @@ int main(int argc, char **argv)
 		spent += cpu_s() - start;
 		window_done(&w);
 	}
-	printf("a window of %lld records, %zu measures, closed by the judge: %.1f us, %.2f us a measure (aim: 25 us)\n", (long long)n, r->n_measures,
-		spent / (double)windows * 1e6, spent / (double)windows / (double)r->n_measures * 1e6);
 	judge_close(j);
+	return spent / (double)windows * 1e6;
+}
+
+int main(int argc, char **argv)
+{
+	int64_t n = argc > 2 ? atoll(argv[2]) : 7500, windows = argc > 3 ? atoll(argv[3]) : 400;
+	struct reference *r = NULL;
+	struct error e = {""};
+
+	if (argc < 2 || reference_read(argv[1], &r, &e)) {
+		fprintf(stderr, "time_windows: %s\n", argc < 2 ? "which reference?" : e.text);
+		return 1;
+	}
+	for (int wordless = 1; wordless >= 0; wordless--) {
+		double us = close_us(r, n, windows, wordless);
+
+		printf("a window of %lld records, %zu measures (%zu judged), closed by the judge%s: %.1f us, %.2f us a measure%s\n", (long long)n,
+			r->n_measures, n_judged(r), wordless ? ", without words" : "", us, us / (double)r->n_measures, wordless ? "" : " (aim: 25 us)");
+	}
 	reference_close(r);
 	return 0;
 }
