@@ -266,7 +266,8 @@ static bool missing_vector(const struct look *l, char *words, size_t n)
 	snprintf(words, n, "%s %s -> %s", name, percent(before, then), percent(after, now));
 	r = remark(l->to, SCHEMA_MISSING, name, after * l->n, l->f);
 	if (r)
-		snprintf(r->detail, sizeof r->detail, "missing in %s of records (%s before)", now, then);
+		snprintf(r->detail, sizeof r->detail, l->r->n_embedding ? "missing, or all zeros, in %s of records (%s before)" :
+			"missing in %s of records (%s before)", now, then);
 	return true;
 }
 

@@ -307,6 +307,17 @@ static bool row_lacks(struct oodd_matrix m, size_t row)
 	return !m.at || isnan(oodd_row(m, row)[0]);
 }
 
+/* An embedding of zeros has no direction, and what made it did not work: it is as good as none. */
+static bool row_empty(struct oodd_matrix m, size_t row)
+{
+	const float *x = m.at ? oodd_row(m, row) : NULL;
+	size_t i = 0;
+
+	while (x && i < m.width && x[i] == 0)
+		i++;
+	return !x || i == m.width || isnan(x[0]);
+}
+
 static void lacks_count(const struct route *t, struct routed *to)
 {
 	const struct reference *r = t->r;
@@ -320,7 +331,7 @@ static void lacks_count(const struct route *t, struct routed *to)
 			to->lacks[i] += to->categories[k].at[i] < 0;
 	for (size_t i = 0; i < to->batch.n; i++) {
 		to->lacks[i] += r->n_logits > 0 && row_lacks(to->batch.logits, i);
-		to->lacks[i] += r->n_embedding > 0 && row_lacks(to->batch.embedding, i);
+		to->lacks[i] += r->n_embedding > 0 && row_empty(to->batch.embedding, i);
 		to->lacks[i] += t->has_confidence && isnan(to->batch.confidence[i]);
 	}
 }

@@ -172,14 +172,16 @@ def test_a_vector_that_is_missing_is_named(tmp_path):
     "It has no bins of its own."
     rng = random.Random(3)
 
-    def vectors(n, first, without=0, text=0):
+    def vectors(n, first, without=0, text=0, zeros=0):
         for i, r in enumerate(records(n, 3, first)):
             del r["features"]["coupon"]
-            if text and rng.random() < text:
+            if rng.random() < text:
                 r["features"]["balance"] = "n/a"
             r["embedding"] = [round(rng.gauss(0, 1), 4) for _ in range(4)]
-            if without and rng.random() < without:
+            if rng.random() < without:
                 del r["embedding"]
+            elif rng.random() < zeros:
+                r["embedding"] = [0, 0, 0, 0]
             yield r
 
     (tmp_path / "oodd.lua").write_text(f"""
@@ -188,9 +190,10 @@ model "m" {{ reference = "{tmp_path}/ref", window = "20m" }}
 state = "{tmp_path}/state"
 """)
     run(tmp_path, "fit", "--model", "m", "--output", tmp_path / "ref", write(tmp_path / "reference.jsonl", vectors(20 * WINDOW, 0)))
-    lines = run(tmp_path, "replay", "--json", write(tmp_path / "stream.jsonl", vectors(4 * WINDOW, 20 * WINDOW, .5))).splitlines()
-    alerts = [e for e in map(json.loads, lines) if e["event"] == "alert"]
-    assert alerts and alerts[0]["summary"].startswith(("m: embedding: missing in 4", "m: embedding: missing in 5")), alerts
+    for fault in ({"without": .5}, {"zeros": .5}):  # an encoder that does not work
+        lines = run(tmp_path, "replay", "--json", write(tmp_path / "stream.jsonl", vectors(4 * WINDOW, 20 * WINDOW, **fault))).splitlines()
+        alerts = [e for e in map(json.loads, lines) if e["event"] == "alert"]
+        assert alerts and alerts[0]["summary"].startswith(("m: embedding: missing, or all zeros, in 4", "m: embedding: missing, or all zeros, in 5")), alerts
     lines = run(tmp_path, "replay", "--json", write(tmp_path / "stream.jsonl", vectors(4 * WINDOW, 20 * WINDOW, text=.5))).splitlines()
     said = [r["field"] for e in map(json.loads, lines) if e["event"] == "signal" for r in e["schema"]]
     assert said and set(said) == {"balance"}, said
