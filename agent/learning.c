@@ -109,24 +109,36 @@ struct learner *learner_new(struct learning *t, const struct model_config *m, co
 	return l;
 }
 
-/* A version that went away before enough of it had come, while others went on: its place is given to a new one. */
+/* Silent for so long, of event time, as measured by the others: TIME_NONE is for ever. */
+static bool silent(const struct learner *l, int64_t newest_us, int64_t us)
+{
+	return !l->fitting && newest_us != TIME_NONE && (l->known.newest_us == TIME_NONE || newest_us - l->known.newest_us > us);
+}
+
+/* A version that went away before enough of it had come, while others went on: its place is given to a new one. So is, sooner, that of
+ * one of which next to nothing came: a log of strange names must not keep those that matter from being learned. */
 static void make_room(struct learning *t)
 {
-	struct learner *oldest = t->at[0];
+	struct learner *gone = NULL;
 	int64_t newest_us = TIME_NONE;
 
-	for (size_t i = 0; i < t->n; i++) {
-		if (t->at[i]->known.newest_us < oldest->known.newest_us)
-			oldest = t->at[i];
+	for (size_t i = 0; i < t->n; i++)
 		if (t->at[i]->known.newest_us > newest_us)
 			newest_us = t->at[i]->known.newest_us;
+	for (size_t i = 0; i < t->n; i++) {
+		struct learner *l = t->at[i];
+		bool few = l->known.kept < LEARNING_LEAST && !l->relearn;
+
+		if (silent(l, newest_us, few ? STRAY_US : LEAP_US + l->config->learn.span_us) &&
+			(!gone || l->known.kept < gone->known.kept ||
+				(l->known.kept == gone->known.kept && l->known.newest_us < gone->known.newest_us)))
+			gone = l;
 	}
-	if (oldest->fitting || newest_us == TIME_NONE ||
-		(oldest->known.newest_us != TIME_NONE && newest_us - oldest->known.newest_us <= LEAP_US + oldest->config->learn.span_us))
+	if (!gone)
 		return;
-	log_warning("learning", "a stream that nothing more came of is no longer learned", "model", log_s(oldest->model), "version",
-		log_s(oldest->version), "records", log_n(oldest->known.kept));
-	learning_end(t, oldest);
+	log_warning("learning", "a stream that nothing more came of is no longer learned", "model", log_s(gone->model), "version",
+		log_s(gone->version), "records", log_n(gone->known.kept));
+	learning_end(t, gone);
 }
 
 struct learner *learning_begin(struct learning *t, const struct model_config *m, const char *model, const char *version,

@@ -22,7 +22,8 @@
 #include <stdint.h>
 
 #define LEARNERS_MOST 64       /* streams that are learned at once: a log of hostile versions must not fill the disk. One more takes the
-                                * place of one that went away: others are a day and its span ahead of it */
+                                * place of one that went away: others are a day and its span ahead of it, or an hour where it
+                                * has fewer than LEARNING_LEAST records */
 #define LEARNING_LEAST 200     /* records: fewer are never tried */
 
 enum learning_state {

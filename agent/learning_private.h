@@ -26,6 +26,7 @@ void learner_close(struct learning *t, struct learner *l, bool remove); /* remov
 /* l->spools[source], opened: as far as is known to be committed, or (NULL) from nothing. As spool_open. */
 int learner_spool(struct learning *t, struct learner *l, size_t source, const struct spool_mark *known, struct error *e);
 /* learning_pick.c: a record's time; and is it kept? at[0..n) are its bytes. */
+#define STRAY_US (INT64_C(3600) * SECOND_US) /* the place of one with next to no records is kept for so long when others want it */
 #define LEAP_US (INT64_C(86400) * SECOND_US) /* further away than this from all others, a time is doubted */
 void learner_believe(struct learner_known *k, int64_t us);
 bool learner_picks(struct learner *l, const char *at, size_t n);

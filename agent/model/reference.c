@@ -172,7 +172,7 @@ int reference_unpack(
 			sum, bytes + n - SUM_BYTES);
 	code = reference_unpack_payload(bytes + HEAD_BYTES, n - HEAD_BYTES - SUM_BYTES, &r, e);
 	if (code < 0) {
-		error_prefix(e, "%s", name);
+		error_prefix(e, "%s: whole as it was written, but not understood: made by a newer oodd? install that one, or fit again", name);
 		return code;
 	}
 	memcpy(r->hash, sum, sizeof r->hash);

@@ -378,6 +378,15 @@ static void test_not_more_than_some_at_once(void **state)
 	free(text);
 	assert_non_null(learning_begin(t, &model, "m", "one too many", NULL));
 	assert_non_null(learning_find(t, "m", "7"));
+	/* One record each, an hour ago, is not worth the place either; within the hour it is. */
+	for (size_t i = 0; (l = learning_each(t, i)); i++)
+		if (l->known.newest_us == TIME_NONE)
+			l->known = (struct learner_known){.seen = 1, .kept = 1, .first_us = l->known.first_us,
+				.newest_us = learning_find(t, "m", "7")->known.newest_us - INT64_C(3599000000)};
+	assert_null(learning_begin(t, &model, "m", "two too many", NULL));
+	learning_find(t, "m", "9")->known.newest_us -= 2000000;
+	assert_non_null(learning_begin(t, &model, "m", "two too many", NULL));
+	assert_null(learning_find(t, "m", "9"));
 	while ((l = learning_each(t, 0)))
 		learning_end(t, l);
 	learning_close(t);
