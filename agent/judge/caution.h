@@ -7,6 +7,8 @@
 #include "model/measure.h"
 #include "stats/special.h"
 
+#include <math.h>
+
 /* Fewer whole windows than this say nothing about how windows vary. */
 #define CAUTION_LEAST_WINDOWS 4
 /* Where windows resemble their neighbours: windows over their autocorrelation time. A season or a
@@ -50,6 +52,37 @@ static inline double caution_fixed_radius(double n)
 {
 	return CAUTION_FIXED_Z * CAUTION_FIXED_Z / (2 * n);
 }
+
+/* So many records have that radius. */
+static inline double caution_fixed_records(double radius)
+{
+	return CAUTION_FIXED_Z * CAUTION_FIXED_Z / (2 * radius);
+}
+
+/* A mean that follows what comes has learned a lasting shift before it has gathered more than z^2 / 2; so what is no larger than the
+ * smallest effect does not page, with so much less of a ball as the reference is short. So many times the reference's records it
+ * follows: what is left then of a shift is never news. */
+#define CAUTION_FOLLOWED 4
+static inline double caution_followed_radius(double smallest, double n)
+{
+	double share = 1 - sqrt(CAUTION_FIXED_Z * CAUTION_FIXED_Z / 2 / (n * smallest));
+
+	share = fmax(share, .5);
+	return smallest * share * share;
+}
+
+/* So long is its memory that nothing can be learned of it; `windows` of it are in the reference. */
+static inline bool caution_wanders(double memory, size_t windows)
+{
+	return memory > CAUTION_MOST_MEMORY || (memory > 1 && (double)windows / memory < CAUTION_LEAST_INDEPENDENT);
+}
+static inline bool caution_judged_along(const struct measure *m)
+{
+	return !caution_wanders(measure_along_memory(m), m->n_windows) && m->tolerance <= CAUTION_MOST_TOLERANCE;
+}
+
+/* A direction in which windows vary more than kappa says is told from chance by so many standard errors. */
+#define CAUTION_ALONG_Z 1.5
 
 /* A window detector says one number of a window; fewer of them say nothing about their spread. */
 #define CAUTION_LEAST_HEIGHTS 8

@@ -26,7 +26,7 @@
 #include "stats/evidence.h"
 #include "stats/special.h"
 
-#define JUDGE_FORMAT 2
+#define JUDGE_FORMAT 3
 /* Records of new kinds are what oodd is for: their measure has a quarter of the weight, the others
  * share the rest. */
 #define P_VALUE_WEIGHT .25

@@ -14,6 +14,7 @@
 #include "judge/caution.h"
 #include "judge/gauge.h"
 #include "judge/learn.h"
+#include "judge/null.h"
 #include "judge/season.h"
 #include "stats/evidence.h"
 #include "stats/special.h"
@@ -117,11 +118,12 @@ static void tolerance_make(
 	struct measure *m, const struct lesson *l, const struct judge_options *options)
 {
 	size_t used = bins_used(m);
-	double design = (1 + fmax(l->records - 1, 0) / (m->kappa + 1)) * m->memory;
+	double others = fmax(l->records - 1, 0);
 
-	m->n_effective = m->n_records / design;
+	m->n_effective = m->n_records / ((1 + others / (m->kappa + 1)) * m->memory);
+	m->along.n_effective = m->n_records / ((1 + others / (m->along.kappa + 1)) * m->along.memory);
 	m->tolerance = fmax(caution_smallest(m, options->smallest_effect) / 2,
-		caution_radius(used, m->n_effective));
+		caution_radius(used, m->along.n_effective));
 }
 
 static void unjudged(struct measure *m, char *why)
@@ -142,17 +144,36 @@ static void verdict_make(struct measure *m)
 		unjudged(m,
 			mem_format("not enough data: %zu whole windows in the reference, %d needed",
 				m->n_windows, CAUTION_LEAST_WINDOWS));
-	else if (m->memory > CAUTION_MOST_MEMORY ||
-		 (m->memory > 1 && independent < CAUTION_LEAST_INDEPENDENT))
+	else if (caution_wanders(m->memory, m->n_windows))
 		unjudged(m, mem_format("not enough data: it drifts within the reference itself; "
 				       "its %zu windows are worth %.1f "
 				       "independent ones (a season needs two periods of reference)",
 				    m->n_windows, independent));
-	else if (m->tolerance > CAUTION_MOST_TOLERANCE)
+	else if (caution_radius(bins_used(m), m->n_effective) > CAUTION_MOST_TOLERANCE)
 		unjudged(m, mem_format("not enough data: %.0f records of reference (worth %.0f "
 				       "independent ones) are too few for "
 				       "%zu bins",
 				    m->n_records, m->n_effective, bins_used(m)));
+}
+
+/* Windows vary more in one direction than kappa, one for all, says, and for longer: numbers mostly in their mean or their spread, all
+ * in the one that shows it most. */
+static void along_learn(struct measure *m, const struct evidence_windows *w, const int64_t *at, const double *means, double records)
+{
+	double *scores = mem_alloc(m->n * sizeof *scores), n = (double)w->n;
+
+	for (int power = 0; power <= 2; power++) {
+		double dispersion, memory, error;
+		if (power > 0 ? !null_scores(m, m->mean, power, scores) : bins_used(m) < 2)
+			continue;
+		evidence_along(w, at, means, m->kappa, power > 0 ? scores : NULL, &dispersion, &memory);
+		m->along.memory = fmax(m->along.memory, memory);
+		error = sqrt(2 * memory / n);
+		double chance = dispersion > 1 ? fmin(1, CAUTION_ALONG_Z * error / (dispersion - 1)) : 1, sure = 1 - chance * chance;
+		double design = (1 + records / (m->kappa + 1)) * (1 + sure * (dispersion * (1 + error) - 1));
+		m->along.kappa = fmax(1, fmin(m->along.kappa, records / (design - 1) - 1));
+	}
+	free(scores);
 }
 
 static void measure_learn(const struct reference *r, struct measure *m, const struct lesson *l,
@@ -172,6 +193,15 @@ static void measure_learn(const struct reference *r, struct measure *m, const st
 		m->kappa = fmax(low, best / CAUTION_MOST_DISCOUNT);
 		m->memory = evidence_memory(&w, seasonal ? means : NULL, CAUTION_MEMORY_Z);
 		*ret_best = log(best);
+	}
+	m->along.kappa = m->kappa;
+	m->along.memory = m->memory;
+	if (l->n >= CAUTION_LEAST_WINDOWS && l->records > 1 && m->kind != MEASURE_P_VALUE) {
+		int64_t *at = mem_alloc(l->n * sizeof *at);
+		for (size_t t = 0; t < l->n; t++)
+			at[t] = l->start_us[t] / r->window_us;
+		along_learn(m, &w, at, means, l->records - 1);
+		free(at);
 	}
 	free(means);
 	tolerance_make(m, l, options);
@@ -248,10 +278,11 @@ void learn_allow(struct reference *r, const struct reference_window *windows, si
 			((1 + fmax(records / (double)n - 1, 0) / (m->kappa + 1)) * m->memory);
 		/* caution_radius is CAUTION_STRETCH times the error of n_effective: enough for both
 		 * unless the pool is smaller. */
-		m->tolerance = fmax(m->tolerance, (caution_radius(bins_used(m), m->n_effective) +
+		m->tolerance = fmax(m->tolerance, (caution_radius(bins_used(m), m->along.n_effective) +
 							  caution_radius(bins_used(m), drawn)) /
 							  CAUTION_STRETCH);
 		m->n_effective = 1 / (1 / m->n_effective + 1 / drawn);
+		m->along.n_effective = 1 / (1 / m->along.n_effective + 1 / drawn);
 		verdict_make(m);
 	}
 	for (size_t i = 0; i < r->n_statistics; i++)

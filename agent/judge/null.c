@@ -76,7 +76,7 @@ static void add_tilt(struct null *null, const struct measure *m, double share, s
 	a->mean = mem_alloc(m->n * sizeof *a->mean);
 	new_kind(m, null->mean, tilt, a->mean);
 	mix(null->mean, a->mean, share, m->n, moved);
-	if (evidence_kl(null->mean, moved, m->n) <= null->fixed_radius)
+	if (evidence_kl(null->mean, moved, m->n) <= null->caution.fixed_radius)
 		drop_last(null);
 	free(moved);
 }
@@ -104,7 +104,7 @@ static bool bin_make(const struct null *null, struct alternative *it)
 {
 	double at = null->mean[it->which], to = at + it->swell * (1 - at);
 	double m[2] = {at, 1 - at}, a[2] = {to, 1 - to}, near[2];
-	bool inside = evidence_nearest(m, a, null->fixed_radius, 2, near) == 1;
+	bool inside = evidence_nearest(m, a, null->caution.fixed_radius, 2, near) == 1;
 
 	it->share = to;
 	it->null_share = near[0];
@@ -150,11 +150,103 @@ static void add_bins(struct null *null, const struct measure *m, double weight)
 				weight / (double)(n * LENGTH(bin_shares)));
 }
 
+/* ---- numbers that shift ---- */
+
+/* How far, in nats a record: the mean by a quarter of the deviation, and by three; the spread by a third. */
+static const struct shift {
+	double nats;
+	int power, sign;
+} shifts[] = {{.03, 1, 1}, {.03, 1, -1}, {.25, 1, 1}, {.25, 1, -1}, {.05, 2, 1}, {.05, 2, -1}};
+
+/* A measure whose bins have an order, and a mean that lies in several of them. */
+static bool is_ordered(const struct measure *m)
+{
+	return (m->kind == MEASURE_NUMERIC || m->kind == MEASURE_METRIC || m->kind == MEASURE_CONFIDENCE) && m->n_words == 0 && m->n_edges > 1;
+}
+
+static bool is_plain(const struct measure *m, size_t bin)
+{
+	return bin <= m->n_edges || bin == m->below || bin == m->above;
+}
+
+/* Wilcoxon's scores of the bins, or their squares, less their mean: 0 where a bin has no place in the order. Returns their variance. */
+static double scores_make(const struct measure *m, const double *mean, int power, double *to)
+{
+	double all = 0, up_to = m->below == MEASURE_NO_BIN ? 0 : mean[m->below], centre = 0, variance = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		all += is_plain(m, i) ? mean[i] : 0;
+	for (size_t i = 0; i < m->n; i++) {
+		double middle = i == m->below ? up_to / 2 : i == m->above ? all - mean[i] / 2 : up_to + mean[i] / 2;
+		if (i == m->below)
+			middle = mean[i] / 2;
+		up_to += i <= m->n_edges ? mean[i] : 0;
+		to[i] = is_plain(m, i) ? pow(middle / all - .5, power) : 0;
+		centre += mean[i] / all * to[i];
+	}
+	for (size_t i = 0; i < m->n; i++) {
+		to[i] -= is_plain(m, i) ? centre : to[i];
+		variance += mean[i] / all * to[i] * to[i];
+	}
+	return variance;
+}
+
+/* Shares of the bins that have an order, times factor; together they stay what they were. */
+static void shifted(const double *mean, const double *factor, size_t k, double *to)
+{
+	double before = 0, after = 0;
+
+	for (size_t i = 0; i < k; i++) {
+		to[i] = mean[i] * (factor[i] > 0 ? factor[i] : 1);
+		before += factor[i] > 0 ? mean[i] : 0;
+		after += factor[i] > 0 ? to[i] : 0;
+	}
+	for (size_t i = 0; i < k; i++)
+		to[i] *= factor[i] > 0 ? before / after : 1;
+}
+
+/* Least variance of scores, as a share of that of many even bins: nearly all records are in one bin. */
+#define SHIFT_LEAST_VARIANCE .25
+
+bool null_scores(const struct measure *m, const double *mean, int power, double *to)
+{
+	const double even[] = {1 / 12., 1 / 180.};
+
+	return is_ordered(m) && scores_make(m, mean, power, to) > SHIFT_LEAST_VARIANCE * even[power - 1];
+}
+
+static void add_shift(struct null *null, const struct measure *m, struct shift shift, double weight)
+{
+	double *scores = mem_alloc(m->n * sizeof *scores), variance = scores_make(m, null->mean, shift.power, scores),
+	       far = sqrt(2 * shift.nats / variance) * shift.sign, near = sqrt(2 * null->caution.followed / variance) * shift.sign;
+
+	if (null_scores(m, null->mean, shift.power, scores) && fabs(far) > 1.2 * fabs(near)) {
+		struct alternative *a = add(null, weight);
+		a->kind = ALTERNATIVE_SHIFT;
+		a->most = log1p((double)m->n_windows / measure_along_memory(m));
+		a->mean = mem_alloc(2 * m->n * sizeof *a->mean);
+		for (size_t i = 0; i < m->n; i++) {
+			a->mean[i] = is_plain(m, i) ? exp(far * scores[i]) : 0;
+			a->mean[m->n + i] = is_plain(m, i) ? exp(near * scores[i]) : 0;
+		}
+	}
+	free(scores);
+}
+
+static void add_shifts(struct null *null, const struct measure *m, double weight)
+{
+	for (size_t i = 0; is_ordered(m) && i < LENGTH(shifts); i++)
+		add_shift(null, m, shifts[i], weight / (double)LENGTH(shifts));
+}
+
 static void add_general(struct null *null, const struct measure *m)
 {
 	double k = (double)m->n,
-	       loose[2] = {fmin(null->kappa / 8, 4 * k), fmin(null->kappa / 32, k / 2)};
+	       loose[2] = {fmin(null->along / 8, 4 * k), fmin(null->along / 32, k / 2)};
 
+	add_bins(null, m, .2);
+	if (!caution_judged_along(m))
+		return; /* it wanders: where to is no news; what it never held is */
 	for (size_t i = 0; i < LENGTH(loose); i++) {
 		struct alternative *a = add(null, .1);
 		a->kind = ALTERNATIVE_LOOSE;
@@ -166,7 +258,7 @@ static void add_general(struct null *null, const struct measure *m)
 		a->kind = ALTERNATIVE_RECENT;
 		a->which = i;
 	}
-	add_bins(null, m, .2);
+	add_shifts(null, m, .4);
 }
 
 /* So that the weights sum to 1 whichever alternatives were left. */
@@ -183,7 +275,7 @@ static void weights_even(struct null *null)
 /* What depends on the mean alone, for all windows of a bucket. */
 static void gammas_make(struct null *null, size_t k)
 {
-	evidence_log_gammas(null->kappa, null->mean, k, null->log_gammas);
+	evidence_log_gammas(null->along, null->mean, k, null->log_gammas);
 	for (size_t i = 0; i < null->n_alternatives; i++) {
 		struct alternative *a = &null->alternatives[i];
 		if (a->kind == ALTERNATIVE_LOOSE)
@@ -191,10 +283,10 @@ static void gammas_make(struct null *null, size_t k)
 	}
 }
 
-void null_make(struct null *null, const struct measure *m, const double *mean, double kappa,
-	double tolerance, double fixed_radius)
+void null_make(struct null *null, const struct measure *m, const double *mean, double less,
+	const struct caution *caution)
 {
-	*null = (struct null){.kappa = kappa, .tolerance = tolerance, .fixed_radius = fixed_radius};
+	*null = (struct null){.kappa = less * m->kappa, .along = less * (m->along.kappa > 0 ? m->along.kappa : m->kappa), .caution = *caution};
 	null->mean = mem_alloc(3 * m->n * sizeof *null->mean);
 	null->own = null->mean + m->n;
 	null->log_gammas = null->own + m->n;
@@ -243,20 +335,15 @@ void null_done(struct null *null)
 	*null = (struct null){0};
 }
 
-double null_prior(const struct null *null)
-{
-	return CAUTION_FIXED_Z * CAUTION_FIXED_Z / (2 * null->fixed_radius);
-}
-
 double null_predict(const struct null *null, const double *live, size_t k, double *to)
 {
-	double prior = null_prior(null), all = prior;
+	double prior = null->caution.records, all = prior;
 
 	for (size_t i = 0; i < k; i++)
 		all += live[i];
 	for (size_t i = 0; i < k; i++)
 		to[i] = (prior * null->own[i] + live[i]) / all;
-	return 1 / (1 / (null->kappa + 1) + 1 / (all + 1)) - 1;
+	return 1 / (1 / (null->along + 1) + 1 / (all + 1)) - 1;
 }
 
 double null_independent(double kappa, double n)
@@ -306,10 +393,13 @@ double null_evidence(
 		return evidence_dm_of(seen->rises, a->kappa, null->mean, a->log_gammas) - seen->best;
 	case ALTERNATIVE_RECENT:
 		if (seen->moved[a->which] == 0 ||
-			evidence_nearest(
-				null->mean, seen->recent[a->which], null->tolerance, k, work) == 1)
+			evidence_nearest(seen->normal, seen->recent[a->which], null->caution.followed, k, work) == 1)
 			return 0;
-		return rises_ratio(seen->rises, null->kappa, seen->recent[a->which], work);
+		return rises_ratio(seen->rises, seen->kappa, seen->recent[a->which], work);
+	case ALTERNATIVE_SHIFT:
+		shifted(seen->normal, a->mean, k, work);
+		shifted(seen->normal, a->mean + k, k, work + k);
+		return fmin(rises_ratio(seen->rises, seen->kappa, work, work + k), a->most);
 	case ALTERNATIVE_BIN:
 		return bin_evidence(null->kappa, a, seen);
 	case ALTERNATIVE_TILT:

@@ -36,6 +36,8 @@
  * doubtful effect. */
 #define NEWS_SHARE .25
 #define NEWS_LEAST .02
+/* A level of a few dozen records would follow whatever moves on from it: it stays, with a ball around it. */
+#define KNOWN_RECORDS 1e9
 
 void track_reset(struct track *t)
 {
@@ -57,7 +59,10 @@ void track_reset(struct track *t)
 
 void track_open(struct track *t, const struct measure *m, double smallest_effect)
 {
-	double least = caution_smallest(m, smallest_effect) / 2;
+	double least = caution_smallest(m, smallest_effect) / 2, records = m->along.n_effective > 0 ? m->along.n_effective : m->n_effective;
+
+	if (m->kind == MEASURE_P_VALUE)
+		records = fmin(records, caution_fixed_records(least));
 
 	*t = (struct track){.m = m};
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
@@ -65,11 +70,13 @@ void track_open(struct track *t, const struct measure *m, double smallest_effect
 	t->level = mem_alloc(m->n * sizeof *t->level);
 	t->live = mem_alloc(m->n * sizeof *t->live);
 	for (size_t i = 0; i < sizeof t->work / sizeof *t->work; i++)
-		t->work[i] = mem_alloc(m->n * sizeof *t->work[i]);
+		t->work[i] = mem_alloc((i ? 1 : 2) * m->n * sizeof *t->work[i]);
 	t->rises.groups = mem_alloc(rises_room(m->n) * sizeof *t->rises.groups);
 	if (m->judged)
-		null_make(&t->calm, m, m->mean, m->kappa, fmax(m->tolerance, least),
-			fmax(caution_fixed_radius(m->n_effective), least));
+		null_make(&t->calm, m, m->mean, 1, &(struct caution){.tolerance = fmax(m->tolerance, least),
+			.fixed_radius = fmax(caution_fixed_radius(m->n_effective), least),
+			.records = records,
+			.followed = caution_followed_radius(least, records)});
 	track_reset(t);
 }
 
@@ -128,11 +135,11 @@ static void in_season(const struct track *t, double *shares)
 static double best_on_the_way_back(const struct track *t)
 {
 	size_t k = t->m->n;
-	double half = evidence_dm_of(&t->rises, t->calm.kappa, t->calm.mean, t->calm.log_gammas);
+	double half = evidence_dm_of(&t->rises, t->calm.along, t->calm.mean, t->calm.log_gammas);
 
 	for (size_t i = 0; i < k; i++)
 		t->work[0][i] = (t->calm.mean[i] + t->known.mean[i]) / 2;
-	return fmax(half, evidence_dm_of(&t->rises, t->calm.kappa, t->work[0], NULL));
+	return fmax(half, evidence_dm_of(&t->rises, t->calm.along, t->work[0], NULL));
 }
 
 /* M: of the weighted average. */
@@ -151,23 +158,25 @@ double track_log_m(const struct track *t)
 	return log(average(t));
 }
 
-/* For TILT. */
+/* What follows from the reference and from what came since. */
 static void see_normal(struct track *t, const struct null *null, struct seen *seen)
 {
-	double *normal = t->work[1 + TRACK_RECENTS];
+	double *plain = t->work[1 + TRACK_RECENTS], *normal = t->work[2 + TRACK_RECENTS];
 
 	seen->normal = normal;
-	seen->kappa = null_predict(null, t->live, seen->k, normal);
+	seen->kappa = null_predict(null, t->live, seen->k, plain);
+	memcpy(normal, plain, seen->k * sizeof *normal);
 	in_season(t, normal);
-	seen->normal_log = rises_sum(seen->rises, seen->kappa, normal, NULL);
 }
 
-/* For RECENT. */
-static void see_recents(struct track *t, const struct null *null, struct seen *seen)
+/* For RECENT: no further from what is foretold than chance would have them. */
+static void see_recents(struct track *t, struct seen *seen)
 {
+	const double *plain = t->work[1 + TRACK_RECENTS];
+
 	for (size_t i = 0; i < TRACK_RECENTS; i++) {
 		seen->recent[i] = t->work[1 + i];
-		seen->moved[i] = null_shares(t->recent[i], null->own, seen->k, seen->recent[i]);
+		seen->moved[i] = null_shares(t->recent[i], plain, seen->k, seen->recent[i]);
 		if (seen->moved[i] > 0) /* else it says nothing */
 			in_season(t, seen->recent[i]);
 	}
@@ -181,8 +190,8 @@ static void see_best(struct track *t, const struct null *null, struct seen *seen
 	/* A share of 0 has no logarithm; the nearest mean is interior anyhow. */
 	for (size_t i = 0; i < seen->k; i++)
 		t->work[0][i] = .999 / all * (double)seen->n[i] + .001 * null->mean[i];
-	evidence_nearest(null->mean, t->work[0], null->tolerance, seen->k, t->work[0]);
-	seen->best = fmax(seen->best, evidence_dm_of(&t->rises, null->kappa, t->work[0], NULL));
+	evidence_nearest(null->mean, t->work[0], null->caution.tolerance, seen->k, t->work[0]);
+	seen->best = fmax(seen->best, evidence_dm_of(&t->rises, null->along, t->work[0], NULL));
 	seen->is_best = true;
 }
 
@@ -191,13 +200,14 @@ static void see(struct track *t, const struct null *null, const int64_t *n, stru
 	*seen = (struct seen){.n = n, .k = t->m->n, .rises = &t->rises, .all = t->rises.all};
 	seen->worth = 1 + null->kappa * log1p((double)seen->all / null->kappa);
 	if (t->m->kind != MEASURE_P_VALUE || t->state == TRACK_KNOWN)
-		seen->best = evidence_dm_of(&t->rises, null->kappa, null->mean, null->log_gammas);
+		seen->best = evidence_dm_of(&t->rises, null->along, null->mean, null->log_gammas);
 	if (t->state == TRACK_KNOWN)
 		see_best(t, null, seen);
+	see_normal(t, null, seen);
 	if (t->m->kind == MEASURE_P_VALUE)
-		see_normal(t, null, seen);
+		seen->normal_log = rises_sum(seen->rises, seen->kappa, seen->normal, NULL);
 	else
-		see_recents(t, null, seen);
+		see_recents(t, seen);
 }
 
 /* Of LOOSE: log_e against the null's own mean is more than against its best, which is dear. What would leave next to nothing even so is
@@ -206,7 +216,7 @@ static double against_best(struct track *t, const struct null *null, size_t i, d
 {
 	double plain = seen->best;
 
-	if (!seen->is_best && log_e / t->m->memory + log1p(t->e_detector[i]) < NOTHING_LOG)
+	if (!seen->is_best && log_e / measure_along_memory(t->m) + log1p(t->e_detector[i]) < NOTHING_LOG)
 		return -INFINITY;
 	if (!seen->is_best)
 		see_best(t, null, seen);
@@ -229,20 +239,21 @@ static double detect(struct track *t, const int64_t *n, double before)
 
 		if (null->alternatives[i].kind == ALTERNATIVE_LOOSE)
 			e = against_best(t, null, i, e, &seen);
-		log_e[i] = (e - excuse) / t->m->memory - (tilt ? 0 : FADE);
+		log_e[i] = (e - excuse) / null_memory(t->m, &null->alternatives[i]) - (tilt ? 0 : FADE);
 	}
 	evidence_steps(t->e_detector, log_e, null->n_alternatives);
 	return log(average(t)) - log1p(before);
 }
 
-/* Live traffic corrects what the reference knows of normal, but never outweighs it. */
+/* Live traffic corrects what the reference knows of normal: of p-values by half at most, for more small ones are what is looked for;
+ * else until a fifth is left of the reference's own error, so that it cannot add up. */
 static void live_add(struct track *t, const int64_t *n)
 {
 	const struct null *null = null_of(t);
 	size_t k = t->m->n;
-	double most = null_prior(null), all;
+	double most = (t->m->kind == MEASURE_P_VALUE ? 1 : CAUTION_FOLLOWED) * null->caution.records, all;
 
-	fade_in(t, t->live, 1, n, null->kappa / t->m->memory);
+	fade_in(t, t->live, 1, n, null->along / measure_along_memory(t->m));
 	all = sum_of(t->live, k);
 	for (size_t i = 0; i < k && all > most; i++)
 		t->live[i] *= most / all;
@@ -255,7 +266,7 @@ static double normal_again(struct track *t)
 
 	null_shares(t->level, t->calm.own, k, t->work[1]);
 	in_season(t, t->work[1]);
-	evidence_nearest(t->calm.mean, t->work[1], t->calm.fixed_radius, k, t->work[0]);
+	evidence_nearest(t->calm.mean, t->work[1], t->calm.caution.fixed_radius, k, t->work[0]);
 	return rises_ratio(&t->rises, t->calm.kappa, t->work[0], t->work[1]) / t->m->memory;
 }
 
@@ -263,14 +274,18 @@ static double normal_again(struct track *t)
 static void know(struct track *t)
 {
 	size_t k = t->m->n;
-	double apart, least, records = sum_of(t->level, k);
+	double apart, least, radius, records = sum_of(t->level, k);
+	bool tilt = t->m->kind == MEASURE_P_VALUE;
 
 	null_shares(t->level, t->calm.own, k, t->work[1]);
 	apart = evidence_kl(t->calm.own, t->work[1], k);
 	least = fmax(NEWS_LEAST, NEWS_SHARE * apart);
-	null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2,
-		fmax(least, caution_radius(k, records) / CAUTION_STRETCH),
-		fmax(least, caution_fixed_radius(records)));
+	radius = fmax(least, caution_radius(k, records) / CAUTION_STRETCH);
+	null_make(&t->known, t->m, t->work[1], .5,
+		&(struct caution){.tolerance = radius,
+			.fixed_radius = fmax(least, caution_fixed_radius(records)),
+			.records = tilt ? fmin(records, caution_fixed_records(least)) : KNOWN_RECORDS,
+			.followed = radius});
 	t->state = TRACK_KNOWN;
 	memset(t->live, 0, k * sizeof *t->live);
 	for (size_t i = 0; i < TRACK_MOST_ALTERNATIVES; i++)
@@ -328,10 +343,10 @@ double track_step(struct track *t, const int64_t *n, const double *factor, int64
 	season_set(t, factor);
 	if (t->state != TRACK_SETTLING)
 		log_e = detect(t, n, before);
-	if (t->state != TRACK_SETTLING && t->m->kind == MEASURE_P_VALUE)
+	if (t->state != TRACK_SETTLING)
 		live_add(t, n);
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
-		fade_in(t, t->recent[i], 1 - recent_rates[i], n, t->calm.kappa);
+		fade_in(t, t->recent[i], 1 - recent_rates[i], n, t->calm.along);
 	if (track_latched(t)) {
 		*ret_resolved = back_to_normal(t, n, log_e);
 		if (*ret_resolved)
@@ -358,7 +373,7 @@ void track_pack(const struct track *t, struct buf *to)
 {
 	size_t k = t->m->n;
 
-	pack_array(to, 12 + TRACK_RECENTS);
+	pack_array(to, 14 + TRACK_RECENTS);
 	pack_int(to, t->state);
 	pack_int(to, t->n_level);
 	pack_int(to, t->rising);
@@ -367,12 +382,14 @@ void track_pack(const struct track *t, struct buf *to)
 	pack_reals(to, t->e_detector, TRACK_MOST_ALTERNATIVES);
 	pack_reals(to, t->level, k);
 	pack_reals(to, t->known.own, t->state == TRACK_KNOWN ? k : 0);
-	pack_real(to, t->known.tolerance);
-	pack_real(to, t->known.fixed_radius);
+	pack_real(to, t->known.caution.tolerance);
+	pack_real(to, t->known.caution.fixed_radius);
 	pack_int(to, t->stale);
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
 		pack_reals(to, t->recent[i], k);
 	pack_reals(to, t->live, k);
+	pack_real(to, t->known.caution.records);
+	pack_real(to, t->known.caution.followed);
 }
 
 static bool counts_fit(const double *x, size_t k)
@@ -391,11 +408,16 @@ static bool shares_fit(const double *x, size_t k)
 	return fabs(sum_of(x, k) - 1) < 1e-6;
 }
 
+static bool is_sane(double x)
+{
+	return x > 0 && x < 1e12;
+}
+
 bool track_unpack(struct track *t, const struct msgpack_object *o)
 {
 	size_t k = t->m->n;
 	int64_t state;
-	double tolerance, fixed;
+	struct caution c;
 	bool fits = unpack_int(unpack_item(o, 0), TRACK_CALM,
 			    t->m->judged ? TRACK_KNOWN : TRACK_CALM, &state) &&
 		    unpack_int(unpack_item(o, 1), 0, INT64_MAX, &t->n_level) &&
@@ -406,11 +428,11 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 		    unpack_reals(unpack_item(o, 6), t->level, k) && counts_fit(t->level, k) &&
 		    unpack_reals(unpack_item(o, 7), t->work[1], state == TRACK_KNOWN ? k : 0) &&
 		    (state != TRACK_KNOWN || shares_fit(t->work[1], k)) &&
-		    unpack_real(unpack_item(o, 8), &tolerance) &&
-		    unpack_real(unpack_item(o, 9), &fixed) &&
+		    unpack_real(unpack_item(o, 8), &c.tolerance) && unpack_real(unpack_item(o, 9), &c.fixed_radius) &&
+		    unpack_real(unpack_item(o, 12 + TRACK_RECENTS), &c.records) &&
+		    unpack_real(unpack_item(o, 13 + TRACK_RECENTS), &c.followed) &&
 		    unpack_int(unpack_item(o, 10), 0, INT64_MAX - 1, &t->stale) &&
-		    (state != TRACK_KNOWN ||
-			    (tolerance > 0 && tolerance < 1e6 && fixed > 0 && fixed < 1e6));
+		    (state != TRACK_KNOWN || (is_sane(c.tolerance) && is_sane(c.fixed_radius) && is_sane(c.records) && is_sane(c.followed)));
 
 	null_done(&t->known);
 	for (size_t i = 0; fits && i < TRACK_MOST_ALTERNATIVES; i++)
@@ -424,6 +446,6 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 		return false;
 	t->state = (enum track_state)state;
 	if (state == TRACK_KNOWN)
-		null_make(&t->known, t->m, t->work[1], t->calm.kappa / 2, tolerance, fixed);
+		null_make(&t->known, t->m, t->work[1], .5, &c);
 	return true;
 }

@@ -22,18 +22,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRACK_MOST_ALTERNATIVES 24
+#define TRACK_MOST_ALTERNATIVES 32
 #define TRACK_RECENTS 3
 
 /* One way in which windows may differ from the null, made once for a null. */
 struct alternative {
-	enum { ALTERNATIVE_LOOSE, ALTERNATIVE_RECENT, ALTERNATIVE_BIN, ALTERNATIVE_TILT } kind;
+	enum {
+		ALTERNATIVE_LOOSE,
+		ALTERNATIVE_RECENT,
+		ALTERNATIVE_BIN,
+		ALTERNATIVE_TILT,
+		ALTERNATIVE_SHIFT
+	} kind;
 	double weight; /* of its e-detector in the measure's average; they sum to 1 */
 	double kappa;  /* LOOSE: windows vary more, around the same mean */
 	size_t which;  /* RECENT: which memory; BIN: which bin swells, by `swell` of the rest */
 	double swell, share, null_share,
 		empty, start; /* BIN: to this much; nearest null; log of the ratio of what is left; that of gammas without records */
-	double *mean;  /* TILT: `share` of the records is of this kind (k shares) */
+	double most; /* SHIFT: log e of one window is no more than what as many as the reference has can tell: their tails are not known */
+	double *mean;  /* TILT: `share` of the records is of this kind (k shares). SHIFT: k times what each bin's share is multiplied by (0:
+			  it keeps it), and k times the same of the nearest null */
 	double *log_gammas; /* LOOSE: evidence_log_gammas of its kappa and the null's mean */
 };
 
@@ -41,8 +49,14 @@ struct alternative {
 struct null {
 	double *mean; /* k shares, in the season's bucket of the last window ... */
 	double *own;  /* ... and the year round; the same where there is no season */
-	double kappa, tolerance, fixed_radius;
-	double *log_gammas; /* evidence_log_gammas of kappa and `mean` */
+	double kappa, along; /* concentration; and along the direction in which windows vary most */
+	struct caution {
+		double tolerance;    /* KL radius around `mean` */
+		double fixed_radius; /* the same along a direction chosen beforehand */
+		double records;	     /* independent ones behind `own` */
+		double followed;     /* KL radius around what null_predict makes of `own` and live counts */
+	} caution;
+	double *log_gammas; /* evidence_log_gammas of `along` and `mean` */
 	const double *factor; /* of the bucket that `mean` is of; NULL: none yet */
 	struct alternative alternatives[TRACK_MOST_ALTERNATIVES];
 	size_t n_alternatives;
@@ -60,8 +74,8 @@ struct track {
 	double e_detector[TRACK_MOST_ALTERNATIVES]; /* M of each alternative to the null in force */
 	double *recent[TRACK_RECENTS]; /* k counts in independent records, fading at different rates
 					*/
-	double *live;    /* p-values: k counts in independent records since the null is in force; at
-			    most as many as are behind it */
+	double *live;    /* k counts in independent records since the null is in force; at
+			    most CAUTION_FOLLOWED times caution.records */
 	double *level;   /* k counts in independent records, of the windows since it was latched */
 	int64_t n_level; /* windows in it */
 	double back;     /* log evidence that normal has returned */
@@ -69,7 +83,7 @@ struct track {
 			  */
 	int64_t stale;   /* windows in a row in which log_m did not rise */
 	int64_t latched_us;              /* start of the window that latched it */
-	double *work[2 + TRACK_RECENTS]; /* k each: scratch */
+	double *work[3 + TRACK_RECENTS]; /* k each, the first 2 k: scratch */
 	struct rises rises;              /* of the window at hand */
 };
 

@@ -71,12 +71,20 @@ struct measure {
 	size_t n_windows;        /* windows behind kappa */
 	double memory;           /* autocorrelation time of those windows, >= 1: evidence counts for one part in so many */
 	double season_prior;     /* in a season's bucket a bin's share is (seen + this) / (expected + this) of `mean`; 0: no season */
+	struct {
+		double kappa, memory, n_effective; /* the same along the direction in which windows vary most; zeros: as they are above */
+	} along;
 	size_t slice, source;    /* slice: 1 + the slice (of the reference) whose records alone it counts, by the bins of measure `source`; 0: all */
 	bool judged;             /* false: too little data; then `why` says what is missing */
 	char *why;               /* NULL when judged */
 };
 
 void measure_done(struct measure *m); /* frees what it holds */
+
+static inline double measure_along_memory(const struct measure *m)
+{
+	return m->along.memory > m->memory ? m->along.memory : m->memory;
+}
 
 /* Its bins are numbers of fields of a record, "none" first. */
 static inline bool measure_counts_fields(const struct measure *m)

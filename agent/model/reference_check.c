@@ -182,7 +182,7 @@ static bool base_fits(const struct measure *m)
 static bool learned_fits(const struct measure *m)
 {
 	double all[] = {m->kappa, m->tolerance, m->n_records, m->n_effective, m->memory,
-		m->season_prior};
+		m->season_prior, m->along.kappa, m->along.memory, m->along.n_effective};
 
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		if (!(isfinite(all[i]) && all[i] >= 0.0))

@@ -225,6 +225,133 @@ double evidence_memory(const struct evidence_windows *w, const double *means, do
 	return memory;
 }
 
+/* Standardised so that windows drawn with this kappa have unit variance in every direction. */
+static void off_by_kappa(const struct evidence_windows *w, const double *means, double kappa, double *to)
+{
+	off_means(w, means, to);
+	for (size_t t = 0; t < w->n; t++) {
+		double all = 0;
+		for (size_t i = 0; i < w->k; i++)
+			all += (double)w->counts[t][i];
+		for (size_t i = 0; i < w->k; i++)
+			to[t * w->k + i] *= sqrt(all / (1 + fmax(all - 1, 0) / (kappa + 1)));
+	}
+}
+
+/* The direction in which rows of x vary most: a hundred steps of the power method from where the bins are unlike. Returns y, rows along it. */
+static void most_restless(const double *x, size_t n, size_t k, double *y)
+{
+	double *v = mem_alloc(k * sizeof *v), norm;
+
+	for (size_t i = 0; i < k; i++)
+		v[i] = sin(1.0 + (double)i);
+	for (int step = 0; step < 60; step++) {
+		for (size_t t = 0; t < n; t++)
+			y[t] = dot(x + t * k, v, k);
+		memset(v, 0, k * sizeof *v);
+		for (size_t t = 0; t < n; t++)
+			for (size_t i = 0; i < k; i++)
+				v[i] += y[t] * x[t * k + i];
+		norm = sqrt(dot(v, v, k));
+		for (size_t i = 0; i < k; i++)
+			v[i] = norm > 0 ? v[i] / norm : 0;
+	}
+	for (size_t t = 0; t < n; t++)
+		y[t] = dot(x + t * k, v, k);
+	free(v);
+}
+
+static void along_scores(const double *x, const struct evidence_windows *w, const double *means, const double *scores, double *y)
+{
+	for (size_t t = 0; t < w->n; t++) {
+		const double *mean = means + t * w->k;
+		double sum = 0, centre = 0, squares = 0;
+		for (size_t i = 0; i < w->k; i++) {
+			sum += x[t * w->k + i] * sqrt(mean[i]) * scores[i];
+			centre += mean[i] * scores[i];
+			squares += mean[i] * scores[i] * scores[i];
+		}
+		y[t] = sum / sqrt(fmax(squares - centre * centre, 1e-12));
+	}
+}
+
+/* What variance the direction really has when the largest of k was found in n rows. */
+static double less_the_search(double largest, double k, double n)
+{
+	double ratio = k / n, edge = (1 + sqrt(ratio)) * (1 + sqrt(ratio)), b = largest + 1 - ratio;
+
+	return largest > 1.15 * edge ? (b + sqrt(b * b - 4 * largest)) / 2 : 1;
+}
+
+/* Fewer pairs of windows at a lag say nothing of it. */
+#define LEAST_PAIRS 8
+
+/* Mean of y_s y_t over pairs of windows that lie `lag` apart, and its standard error when they are independent; false: too few. at rises. */
+static bool lagged_in_time(const double *y, const int64_t *at, size_t n, int64_t lag, double *ret, double *ret_error)
+{
+	double sum = 0, squares = 0;
+	size_t pairs = 0;
+
+	for (size_t s = 0, t = 0; s < n; s++) {
+		while (t < n && at[t] < at[s] + lag)
+			t++;
+		if (t == n || at[t] != at[s] + lag)
+			continue;
+		sum += y[s] * y[t];
+		squares += y[s] * y[s] * y[t] * y[t];
+		pairs++;
+	}
+	if (pairs < LEAST_PAIRS)
+		return false;
+	*ret = sum / (double)pairs;
+	*ret_error = sqrt(squares) / (double)pairs;
+	return true;
+}
+
+/* A first lag that chance explains less than once in forty begins it; then as evidence_memory. Lags are of time: windows that other parts
+ * of the reference took lie between, and at a lag that is nowhere seen it is taken for what it was before. */
+static double memory_of(double *y, const int64_t *at, size_t n)
+{
+	double mean = 0, error = 0, variance = 0, memory = 1, now = 0;
+	bool begun = false;
+
+	for (size_t t = 0; t < n; t++)
+		mean += y[t] / (double)n;
+	for (size_t t = 0; t < n; t++) {
+		y[t] -= mean;
+		variance += y[t] * y[t] / (double)n;
+	}
+	for (int64_t lag = 1; variance > 1e-12 && lag <= (int64_t)(n / 3); lag++) {
+		bool seen = lagged_in_time(y, at, n, lag, &now, &error);
+
+		if (seen && now <= (begun ? 1 : 2) * error)
+			break;
+		begun |= seen;
+		memory += begun ? 2 * now / variance : 0;
+	}
+	return memory;
+}
+
+void evidence_along(const struct evidence_windows *w, const int64_t *at, const double *means, double kappa, const double *scores,
+	double *ret_dispersion, double *ret_memory)
+{
+	double *x = mem_alloc(w->n * w->k * sizeof *x), *y = mem_alloc((w->n + 1) * sizeof *y), dispersion;
+
+	assert(w->n > 0);
+	off_by_kappa(w, means, kappa, x);
+	if (scores)
+		along_scores(x, w, means, scores, y);
+	else
+		most_restless(x, w->n, w->k, y);
+	dispersion = dot(y, y, w->n) / (double)w->n;
+	if (!scores)
+		dispersion = less_the_search(dispersion, (double)w->k, (double)w->n);
+	*ret_dispersion = dispersion;
+	*ret_memory = dispersion > 1 || scores ? memory_of(y, at, w->n) : 1;
+	free(x);
+	free(y);
+}
+
 double evidence_kl(const double *p, const double *q, size_t k)
 {
 	double sum = 0;

@@ -50,6 +50,13 @@ double evidence_kappa(const struct evidence_windows *w, const double *means, dou
  * correlations that chance explains (z standard errors) taken as none. */
 double evidence_memory(const struct evidence_windows *w, const double *means, double z);
 
+/* How windows, the at-th of their time each (rising), vary along one direction: scores of the bins (k), or, NULL, the one in which they differ most. Shares less their `means`
+ * (rows of k), against what a Dirichlet-multinomial of this kappa spreads: *ret_dispersion is the ratio of variances (of the direction
+ * that was looked for, less what looking finds in chance: Baik & Silverstein 2006), *ret_memory the integrated autocorrelation time. A
+ * kappa and a memory of all bins together hide what a few windows in a row have in one direction of many. */
+void evidence_along(const struct evidence_windows *w, const int64_t *at, const double *means, double kappa, const double *scores,
+	double *ret_dispersion, double *ret_memory);
+
 /* sum p log(p / q), nats. */
 double evidence_kl(const double *p, const double *q, size_t k);
 /* The mean nearest to `a` (in KL(a || .)) among those with KL(m || .) <= radius: it lies on the
