@@ -276,11 +276,57 @@ static bool is_echo(const struct judge *j, size_t i, double z)
 	return false;
 }
 
-/* Names and latches who carries the sum. True when something of it is news. */
+/* What never was otherwise in the whole reference now is, in this share of a window's records: news by itself, once for each measure and
+ * reference, whatever windows of its neighbours are like. (How often windows do such a thing by nature their number bounds, not what
+ * they hold: no evidence of one window can pass it.) */
+#define BROKEN_SHARE .25
+static bool breaks(const struct judge *j, size_t i, const struct window *w)
+{
+	const struct measure *m = &j->r->measures[i];
+	const int64_t *n = w->v + m->first;
+	int64_t all = 0, off = 0;
+
+	if (m->slice || m->n_windows < CAUTION_LEAST_WINDOWS || j->tracks[i].broken || track_latched(&j->tracks[i]))
+		return false;
+	if (m->kind == MEASURE_NUMERIC && m->least == m->most)
+		off = (m->below == MEASURE_NO_BIN ? 0 : n[m->below]) + (m->above == MEASURE_NO_BIN ? 0 : n[m->above]);
+	else if (m->kind == MEASURE_CATEGORY && m->n_words == 1)
+		off = m->other == MEASURE_NO_BIN ? 0 : n[m->other];
+	for (size_t b = 0; b < m->n && off >= LEAST_RECORDS; b++)
+		all += n[b];
+	return off >= LEAST_RECORDS && (double)off >= BROKEN_SHARE * (double)all;
+}
+
+static bool any_breaks(const struct judge *j, const struct window *w)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < j->r->n_measures && !any; i++)
+		any = is_judged(j, i) && breaks(j, i, w);
+	return any;
+}
+
+/* Latches those; true when one is news. */
+static bool news_of_constants(struct judge *j, const struct window *w, bool known)
+{
+	bool fresh = false;
+
+	for (size_t i = 0; i < j->r->n_measures; i++) {
+		if (!is_judged(j, i) || !breaks(j, i, w))
+			continue;
+		fresh |= !known || !joins(j, i);
+		j->moved[i] = true;
+		track_latch(&j->tracks[i], w->v + j->r->measures[i].first, w->start_us);
+		j->tracks[i].broken = true;
+	}
+	return fresh;
+}
+
+/* Names and latches who carries the sum, if it passes the budget. True when something of it is news. */
 static bool news(struct judge *j, const struct window *w, double sum)
 {
-	bool known = any_latched(j), fresh = false;
-	size_t n = named(j, sum);
+	bool known = any_latched(j), fresh = news_of_constants(j, w, known);
+	size_t n = sum > j->log_budget ? named(j, sum) : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		size_t at = j->order[i];
@@ -510,7 +556,7 @@ void judge_window(struct judge *j, const struct window *w, struct signal *ret)
 	if (judged)
 		resolved = step_all(j, w);
 	ret->log_m = weigh(j);
-	if (judged && ret->log_m > j->log_budget)
+	if (judged && (ret->log_m > j->log_budget || any_breaks(j, w)))
 		ret->fresh = news(j, w, ret->log_m);
 	ret->alarm = any_latched(j);
 	ret->state = state_of(ret->fresh, ret->alarm, resolved, ret->why != NULL);

@@ -169,7 +169,7 @@ static void along_learn(struct measure *m, const struct evidence_windows *w, con
 		evidence_along(w, at, means, m->kappa, power > 0 ? scores : NULL, &dispersion, &memory);
 		m->along.memory = fmax(m->along.memory, memory);
 		error = sqrt(2 * memory / n);
-		double chance = dispersion > 1 ? fmin(1, CAUTION_ALONG_Z * error / (dispersion - 1)) : 1, sure = 1 - chance * chance;
+		double chance = dispersion > 1 ? fmin(1, CAUTION_ALONG_Z * error / (dispersion - 1)) : 1, sure = 1 - pow(chance, 4);
 		double design = (1 + records / (m->kappa + 1)) * (1 + sure * (dispersion * (1 + error) - 1));
 		m->along.kappa = fmax(1, fmin(m->along.kappa, records / (design - 1) - 1));
 	}

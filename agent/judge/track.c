@@ -373,7 +373,7 @@ void track_pack(const struct track *t, struct buf *to)
 {
 	size_t k = t->m->n;
 
-	pack_array(to, 14 + TRACK_RECENTS);
+	pack_array(to, 15 + TRACK_RECENTS);
 	pack_int(to, t->state);
 	pack_int(to, t->n_level);
 	pack_int(to, t->rising);
@@ -390,6 +390,7 @@ void track_pack(const struct track *t, struct buf *to)
 	pack_reals(to, t->live, k);
 	pack_real(to, t->known.caution.records);
 	pack_real(to, t->known.caution.followed);
+	pack_int(to, t->broken);
 }
 
 static bool counts_fit(const double *x, size_t k)
@@ -418,6 +419,7 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 	size_t k = t->m->n;
 	int64_t state;
 	struct caution c;
+	int64_t broken = 0;
 	bool fits = unpack_int(unpack_item(o, 0), TRACK_CALM,
 			    t->m->judged ? TRACK_KNOWN : TRACK_CALM, &state) &&
 		    unpack_int(unpack_item(o, 1), 0, INT64_MAX, &t->n_level) &&
@@ -431,6 +433,7 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 		    unpack_real(unpack_item(o, 8), &c.tolerance) && unpack_real(unpack_item(o, 9), &c.fixed_radius) &&
 		    unpack_real(unpack_item(o, 12 + TRACK_RECENTS), &c.records) &&
 		    unpack_real(unpack_item(o, 13 + TRACK_RECENTS), &c.followed) &&
+		    unpack_int(unpack_item(o, 14 + TRACK_RECENTS), 0, 1, &broken) &&
 		    unpack_int(unpack_item(o, 10), 0, INT64_MAX - 1, &t->stale) &&
 		    (state != TRACK_KNOWN || (is_sane(c.tolerance) && is_sane(c.fixed_radius) && is_sane(c.records) && is_sane(c.followed)));
 
@@ -445,6 +448,7 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 	if (!fits)
 		return false;
 	t->state = (enum track_state)state;
+	t->broken = broken;
 	if (state == TRACK_KNOWN)
 		null_make(&t->known, t->m, t->work[1], .5, &c);
 	return true;
