@@ -48,7 +48,7 @@ struct learning_note {
 	int64_t wanted, wanted_us;   /* records met, and their span */
 	int64_t eta_us;              /* event time still to come at this rate, TIME_NONE when not known */
 	size_t n_classes, n_fields, n_logits, n_embedding; /* met so far */
-	const char *why;             /* of a failure, of a postponement; NULL */
+	const char *why;             /* of a failure, of a postponement; of what is activated: why it may be doubted; NULL */
 };
 
 struct learner_known {

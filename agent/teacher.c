@@ -301,7 +301,7 @@ int teacher_activate(struct teacher *t, struct learner *l, const char *fresh, st
 		stream_close(s);
 		return status;
 	}
-	learning_note(t->learning, l, LEARNING_ACTIVE, NULL);
+	learning_note(t->learning, l, LEARNING_ACTIVE, s->reference->doubt);
 	if (t->o.install) {
 		if (own_reference(before))
 			path_set(s, mem_copy_text(before->path));

@@ -111,6 +111,7 @@ void reference_close(struct reference *r)
 	free(r->inherited_from);
 	free(r->made_by);
 	free(r->season_why);
+	free(r->doubt);
 	texts_done(r->logs, r->n_logs);
 	texts_done(r->classes, r->n_classes);
 	texts_done(r->numeric, r->n_numeric);

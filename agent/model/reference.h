@@ -117,6 +117,7 @@ struct reference {
 	size_t season;        /* enum season, but AUTO */
 	char *season_why;     /* NULL, or why there is none although one was asked for or looked for */
 
+	char *doubt;          /* NULL, or in words: a block of it is unlike the rest, or it drifts (score/fit_calm.c) */
 	struct performance performance; /* how often the model is right; its numbers in a window stand behind those of the measures */
 	struct reference_row *rows; /* that detectors name as neighbours, by rising number; none in an older file */
 	size_t n_rows;

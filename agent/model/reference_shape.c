@@ -287,6 +287,7 @@ static const struct field reference_fields[] = {
 	{"others", STRUCTS, AT(others), AT(n_others), 0, &window},
 	{"season", SIZE, AT(season), 0, 0, NULL},
 	{"season_why", TEXT, AT(season_why), 0, 0, NULL},
+	{"doubt", TEXT, AT(doubt), 0, YOUNG, NULL},
 	{"performance", STRUCT, AT(performance), 0, YOUNG, &performance},
 	{"rows", STRUCTS, AT(rows), AT(n_rows), YOUNG, &row},
 	{"slices", STRUCT, AT(slices), 0, YOUNG, &slices},

@@ -135,6 +135,8 @@ static int reference_make(struct fit *f, struct error *e)
 	fit_slices_place(f);
 	fit_opportunity(f);
 	code = fit_windows(f, e);
+	if (code == 0)
+		fit_calm(f);
 	return code == 0 ? reference_check(f->r, e) : code;
 }
 

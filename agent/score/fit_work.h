@@ -123,6 +123,9 @@ void odd_learn(struct work *w);
 void fit_slices(struct fit *f);
 void fit_slices_place(struct fit *f);
 
+/* fit_calm.c: f->r->doubt; after the windows */
+void fit_calm(struct fit *f);
+
 /* fit_windows.c: base counts, windows, others; flags of the null part */
 int fit_windows(struct fit *f, struct error *e);
 
