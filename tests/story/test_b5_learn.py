@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -185,6 +186,11 @@ def test_replay_relearns_by_event_time(tmp_path, reference):
     assert (home.path / "intent.ref").read_bytes() == reference.read_bytes()
 
 
+def counted(home, what):
+    with sqlite3.connect(home.path / "state" / "oodd.db") as db:
+        return db.execute("SELECT sum(records) FROM count WHERE what = ?", (what,)).fetchone()[0]
+
+
 def test_a_new_version_is_watched_and_learned_at_once(tmp_path, reference):
     home = Home(tmp_path, extra='commit = "100ms"', model_extra=LEARN)
     home.fit(reference)
@@ -192,6 +198,7 @@ def test_a_new_version_is_watched_and_learned_at_once(tmp_path, reference):
     with running(home):
         append(home, lines)
         wait_for(lambda: re.search(r"activated: .*version=2.0/b", agent_log(home)), 40)
+        wait_for(lambda: counted(home, "scored") == 2400)  # what came while it was made, too
     made = home.path / "intent@2.0%2Fb.ref"
     assert made.exists() and (home.path / "intent.ref").read_bytes() == reference.read_bytes()
     assert re.search(r" scored +2400 records", agent_log(home)), agent_log(home)[-1500:]
