@@ -10,7 +10,6 @@
 #include "judge/caution.h"
 #include "stats/divergence.h"
 #include "stats/evidence.h"
-#include "stats/special.h"
 
 #define FIXED_POINT 0x1p20 /* of window sums, see model/measure.h */
 /* Bins that a change names, and how much of what the first says each must. */
@@ -54,25 +53,21 @@ static void telling_add(struct telling *t, size_t bin, double says)
 	t->says[at] = says;
 }
 
-/* PSI of shares with as many records added to the reference's own as it has bins: an empty bin is
- * then no disaster. What a bin says is its part of it. */
-static double steady_psi(const struct measure *m, const double *q, double n, struct telling *telling)
+/* Sizes; and the PSI of shares with as many records added to the reference's own as it has bins: an empty bin is then no disaster. What
+ * a bin says is its part of it. */
+static double steady_psi(const struct measure *m, const double *q, double n, struct telling *telling, struct finding *to)
 {
-	double prior = (double)m->n, sum = 0, after[BLOCK], says[BLOCK];
+	double prior = (double)m->n / (n + (double)m->n), sum = 0, says[BLOCK], psi, js;
 
+	to->psi = to->js = 0;
 	for (size_t from = 0; from < m->n; from += BLOCK) {
-		const double *mean = m->mean + from;
 		size_t k = m->n - from < BLOCK ? m->n - from : BLOCK;
-		for (size_t i = 0; i < k; i++) {
-			after[i] = (n * q[from + i] + prior * mean[i]) / (n + prior);
-			says[i] = after[i] / mean[i];
-		}
-		special_logs(says, k, says);
-		for (size_t i = 0; i < k; i++) {
-			says[i] *= after[i] - mean[i];
-			sum += says[i];
+
+		sum += divergence_sizes(m->mean + from, q + from, k, prior, &psi, &js, says);
+		to->psi += psi;
+		to->js += js;
+		for (size_t i = 0; i < k; i++)
 			telling_add(telling, from + i, says[i]);
-		}
 	}
 	/* Two numbers of fields say the same thing twice. */
 	while (telling->n > 1 && (sum < PSI_TOLD || measure_counts_fields(m) || telling->says[telling->n - 1] < BIN_TELLS * telling->says[0]))
@@ -135,15 +130,12 @@ static double mean_after(const struct measure *m, const int64_t *v)
 	return m->centre + m->scale * ((double)v[m->sums] / FIXED_POINT / (double)v[m->sums + 1]);
 }
 
-static void fill_sizes(
+static void fill_order_sizes(
 	const struct measure *m, const int64_t *v, const double *q, struct finding *to)
 {
 	double p_in_order[ORDERED_MOST], q_in_order[ORDERED_MOST], end[ORDERED_MOST],
 		after = mean_after(m, v);
 
-	to->psi = divergence_psi(m->mean, q, m->n);
-	to->js = divergence_js_bits(m->mean, q, m->n);
-	to->ks = to->w1 = NAN;
 	if (m->n_words > 0)
 		return;
 	ordered(m, m->mean, p_in_order, end);
@@ -276,8 +268,8 @@ double effect_fill(const struct measure *m, double centre, const char *when, con
 	to->psi = to->ks = to->w1 = to->js = to->before = to->after = NAN;
 	if (n == 0 || !m->mean)
 		return 0;
-	fill_sizes(m, v, q, to);
-	psi = steady_psi(m, q, n, &told);
+	fill_order_sizes(m, v, q, to);
+	psi = steady_psi(m, q, n, &told, to);
 	if (m->kind == MEASURE_P_VALUE)
 		p_value_words(m, q, to);
 	else if (m->kind == MEASURE_LAYER)

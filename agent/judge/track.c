@@ -214,9 +214,9 @@ static void see(struct track *t, const struct null *null, const int64_t *n, stru
  * taken as 0: less than an e-value is one still. */
 static double against_best(struct track *t, const struct null *null, size_t i, double log_e, struct seen *seen)
 {
-	double plain = seen->best;
+	double plain = seen->best, left = log_e / measure_along_memory(t->m);
 
-	if (!seen->is_best && log_e / measure_along_memory(t->m) + log1p(t->e_detector[i]) < NOTHING_LOG)
+	if (!seen->is_best && left < NOTHING_LOG && left + log1p(t->e_detector[i]) < NOTHING_LOG)
 		return -INFINITY;
 	if (!seen->is_best)
 		see_best(t, null, seen);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Logarithms, exponentials, logarithms of the gamma function, and rising factorials, of many numbers at once: a closed window wants thousands, and libm
- * makes them one by one. */
+ * Logarithms, exponentials, logarithms of the gamma function, and what is made of them bin by bin, of many numbers at once: a closed
+ * window wants thousands, and libm makes them one by one. */
+#include "stats/divergence.h"
 #include "stats/rise.h"
 #include "stats/special.h"
 
@@ -49,6 +50,7 @@
 #define avx2_exps plain_exps
 #define avx2_segment plain_segment
 #define avx2_spread plain_spread
+#define avx2_sizes plain_sizes
 #define avx2_rise plain_rise
 #endif
 
@@ -196,4 +198,27 @@ double rises_spread(const double *counts, const double *shares, size_t k, double
 	*ret_sum = all;
 	*ret_chance = lanes_sum(chance);
 	return lanes_sum(chi2);
+}
+
+double divergence_sizes(const double *p, const double *q, size_t k, double prior, double *ret_psi, double *ret_js, double *says)
+{
+	double psi[RISE_LANES] = {0}, js[RISE_LANES] = {0}, part[RISE_LANES], sum = 0;
+	struct tail tails[2];
+	bool avx2 = has_avx2();
+
+	for (size_t from = 0; from < k; from += RISE_LANES) {
+		size_t n = k - from < RISE_LANES ? k - from : RISE_LANES;
+		const double *before = p + from, *after = q + from;
+
+		if (n < RISE_LANES) {
+			before = tail_of(before, n, 0, &tails[0]);
+			after = tail_of(after, n, 0, &tails[1]);
+		}
+		(avx2 ? avx2_sizes : plain_sizes)(before, after, prior, DIVERGENCE_LEAST, psi, js, part);
+		for (size_t i = 0; i < n; i++)
+			sum += says[from + i] = part[i];
+	}
+	*ret_psi = lanes_sum(psi);
+	*ret_js = lanes_sum(js) / (2 * LN2_HIGH + 2 * LN2_LOW);
+	return sum;
 }

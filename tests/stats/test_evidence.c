@@ -271,12 +271,23 @@ static void test_sizes(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < LENGTH(golden_sizes); i++) {
-		double p[GOLDEN_BINS], q[GOLDEN_BINS];
+		double p[GOLDEN_BINS], q[GOLDEN_BINS], says[GOLDEN_BINS], psi, js, steady = 0, part = 0;
 		size_t k = (size_t)golden_sizes[i].k;
 		divergence_shares(golden_sizes[i].p, k, p);
 		assert_int_equal(divergence_shares(golden_sizes[i].q, k, q), 500);
-		near(divergence_psi(p, q, k), golden_sizes[i].psi, 1e-8);
-		near(divergence_js_bits(p, q, k), golden_sizes[i].js, 1e-8);
+		divergence_sizes(p, q, k, .5, &psi, &js, says);
+		near(psi, golden_sizes[i].psi, 1e-8);
+		near(js, golden_sizes[i].js, 1e-8);
+		for (size_t j = 0; j < k; j++) /* p > 0 here */
+			p[j] = (p[j] + .01) / (1 + .01 * (double)k);
+		part = divergence_sizes(p, q, k, .25, &psi, &js, says);
+		for (size_t j = 0; j < k; j++) {
+			double after = .75 * q[j] + .25 * p[j];
+
+			steady += (after - p[j]) * log(after / p[j]);
+			near(says[j], (after - p[j]) * log(after / p[j]), 1e-14);
+		}
+		near(part, steady, 1e-12);
 	}
 }
 
