@@ -33,7 +33,7 @@ static const struct key source_keys[] = {
 		.least = 1, .most = 256, .help = "deepest nesting of a record"},
 	{"most_columns", KEY_INTEGER, KEY_AT(struct source_config, decode.most_columns),
 		.standard = "4096", .least = 1, .most = 65536,
-		.help = "most features, tags or metrics of a record"},
+		.help = "most different features, or metrics, of a stream; of tags the first 256 are read"},
 	{"future", KEY_DURATION, KEY_AT(struct source_config, decode.future_us), .standard = "0s",
 		.least = 0, .most = 3.2e9,
 		.help = "reject a record whose time is further ahead of its neighbours; 0: never"},

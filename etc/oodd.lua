@@ -19,7 +19,7 @@ source "predictions" {
 	-- version = "7",                        -- or its version
 	-- read_from = "start",                  -- or "end": only what is new after the very first start
 	-- longest = "1MiB", deepest = 32,        -- of a record: bytes, nesting; what is beyond is rejected and counted
-	-- most_columns = 4096,                  -- features, tags or metrics of a stream
+	-- most_columns = 4096,                  -- features or metrics of a stream
 	-- future = "0s",                        -- reject a record whose time is further ahead of its neighbours; 0: never
 	-- follow_symlinks = false,
 	-- poll = "2s",                          -- look again after so long, whatever the kernel told

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define CELLS_KEPT ((size_t)1 << 20) /* of a batch, from chunk to chunk: 9 to 25 MB */
 #define LONGEST_MOST ((size_t)1 << 30)
 
 const char *const format_words[FORMAT_N] = {[FORMAT_JSONL] = "jsonl", [FORMAT_MSGPACK] = "msgpack"};
@@ -28,10 +29,25 @@ void decoded_init(struct decoded *d)
 	*d = (struct decoded){.first_us = TIME_NONE, .newest_us = TIME_NONE};
 }
 
+/* One that thousands of names have made large, each of them in few rows, is not kept. */
+static bool oversized(const struct batch *b)
+{
+	return (b->features.n + b->tags.n + b->metrics.n) * b->room > CELLS_KEPT;
+}
+
 void decoded_reset(struct decoded *d)
 {
-	for (size_t i = 0; i < d->n_batches; i++)
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_batches; i++) {
+		if (oversized(d->batches[i])) {
+			batch_close(d->batches[i]);
+			continue;
+		}
 		batch_reset(d->batches[i]);
+		d->batches[n++] = d->batches[i];
+	}
+	d->n_batches = n;
 	d->n_rejects = 0;
 	d->counts = (struct counts){0};
 	d->consumed = 0;

@@ -136,7 +136,7 @@ static bool names_admit(struct row_names *names, const char *name, size_t n, siz
 size_t row_column(struct row *r, enum field columns, const char *name, size_t n, size_t guess)
 {
 	struct columns *in = batch_columns(row_batch(r), columns);
-	size_t at = batch_column(r->batch, in, name, n, guess, in->n);
+	size_t at = batch_column(r->batch, in, name, n, guess, in->n), most;
 
 	if (at != SIZE_MAX)
 		return at;
@@ -145,7 +145,13 @@ size_t row_column(struct row *r, enum field columns, const char *name, size_t n,
 		row_fault(r, REJECT_TOO_LONG, "longer than %zu bytes", r->options->longest);
 		return SIZE_MAX;
 	}
-	if (!names_admit(&r->stream->names[columns], name, n, r->options->most_columns)) {
+	most = r->options->most_columns;
+	if (columns == FIELD_TAGS && most > ROW_TAGS_MOST)
+		most = ROW_TAGS_MOST;
+	if (!names_admit(&r->stream->names[columns], name, n, most)) {
+		/* Who writes an id where the name of a tag belongs shall not lose the records with it. */
+		if (columns == FIELD_TAGS)
+			return SIZE_MAX;
 		row_fault(r, REJECT_TOO_MANY_FIELDS, "more than %zu different %s", r->options->most_columns, field_words[columns]);
 		return SIZE_MAX;
 	}

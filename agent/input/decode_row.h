@@ -15,6 +15,7 @@
 
 #define ROW_NAME_MOST 1024   /* bytes of a column's name */
 #define ROW_FLAT_MOST 8      /* levels of nested features that are flattened */
+#define ROW_TAGS_MOST 256    /* different tags of a stream: further ones are not read */
 #define ROW_STREAMS_MOST 1024 /* besides those that were told of; beyond it they are forgotten, and a chunk that holds more is refused */
 #define ROW_STREAM_SLOTS 256
 
@@ -114,7 +115,7 @@ static inline struct columns *batch_columns(struct batch *b, enum field columns)
 {
 	return columns == FIELD_FEATURES ? &b->features : columns == FIELD_TAGS ? &b->tags : &b->metrics;
 }
-/* A column by its flattened name, or SIZE_MAX with a fault. */
+/* A column by its flattened name, or SIZE_MAX: with a fault, or one tag too many, which is passed over. */
 size_t row_column(struct row *r, enum field columns, const char *name, size_t n, size_t guess);
 void row_cell(struct row *r, enum field columns, size_t column, const struct row_value *v);
 /* Make text last as long as the batch. */

@@ -551,6 +551,22 @@ static void hashes_the_record_where_there_is_no_id(void **state)
 	assert_int_equal(take("  {" TS "} \r\n")->hash[0], hash);
 }
 
+/* An id where the name of a tag belongs: the records stay, the first tags too. */
+static void passes_over_tags_beyond_some(void **state)
+{
+	struct decode_options o = DECODE_OPTIONS;
+	static char text[64 * 1024];
+	size_t n = 0;
+
+	(void)state;
+	for (int i = 0; i < 400; i++)
+		n += (size_t)snprintf(text + n, sizeof text - n, "{" TS ",\"tags\":{\"region\":\"eu\",\"user-%d\":1}}\n", i);
+	run(&o, text, n, true);
+	assert_int_equal(accepted(&decoded), 400);
+	assert_int_equal(decoded.batches[0]->tags.n, 256);
+	assert_true(decoded.batches[0]->tags.at[0].kind[399] == CELL_TEXT);
+}
+
 /* A chunk of more streams than can be told apart is refused in part; the next one begins anew, and who was told of keeps its widths. */
 static void forgets_streams_when_there_are_too_many(void **state)
 {
@@ -602,6 +618,7 @@ int main(void)
 		cmocka_unit_test(leaves_the_unfinished_for_later),
 		cmocka_unit_test(forgives_what_editors_and_crashes_leave),
 		cmocka_unit_test(sorts_records_into_streams),
+		cmocka_unit_test(passes_over_tags_beyond_some),
 		cmocka_unit_test(forgets_streams_when_there_are_too_many),
 		cmocka_unit_test(follows_pointers_of_another_log),
 		cmocka_unit_test(checks_pointers),
