@@ -18,6 +18,9 @@ static const double powers[GAUGE_POWERS] = {.1, .3, .6};
 #define BACK_LOG 4.6
 #define BACK_MOST 3.0
 #define BACK_DRIFT .4
+/* What looks like normal by chance does so once in e^BACK_LOG stretches: so the longer it has lasted the more it takes. Summed over all time,
+ * a chance of one in ten. */
+#define BACK_AGE 10
 #define LOW_LOG_M 3.0
 /* A level is learned from three stretches; and half as far again, of a distance whose square this is, is news. */
 #define NEWS_SPREADS 2
@@ -182,13 +185,15 @@ static bool may_say_it_is_over(const struct gauge *g, const struct gauge_span *p
 /* A latched one: is it back, or where does it settle? True when it is back. */
 static bool settle(const struct gauge *g, struct gauge_span *p, double log_e)
 {
-	double normal = p->n_level ? normal_again(p) - fmax(0, log_e) : 0;
+	double normal = p->n_level ? normal_again(p) - fmax(0, log_e) : 0, drift = level_of(p) < p->law->mean ? BACK_DRIFT : 0;
 	bool may = may_say_it_is_over(g, p);
 
-	p->back = fmax(0, p->back + fmin(fmax(normal + BACK_DRIFT, -BACK_MOST), BACK_MOST));
-	if (may && p->back >= BACK_LOG)
+	p->back = fmax(0, p->back + fmin(fmax(normal + drift, -BACK_MOST), BACK_MOST));
+	if (may && p->back >= BACK_LOG + 2 * log1p((double)p->n_level / BACK_AGE))
 		return true;
-	if (p->state == TRACK_SETTLING && (normal < 1 || !may)) {
+	if (p->state == TRACK_KNOWN) {
+		p->n_level++;
+	} else if (normal < 1 || !may) {
 		p->level += p->said.height;
 		p->n_level++;
 	}

@@ -28,7 +28,7 @@ struct gauge_span {
 	enum track_state state;
 	double e_detector[GAUGE_POWERS]; /* M of stretches */
 	double level;    /* sum over the stretches since it was latched; their mean once it is known */
-	int64_t n_level;
+	int64_t n_level; /* and how many, going on once it is known */
 	double back;
 	int64_t rising, stale; /* as a track's: first window of the rise; stretches in a row without one */
 

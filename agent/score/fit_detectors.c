@@ -45,9 +45,10 @@ static const struct standard {
 };
 
 /* Window detectors, likewise, where nobody named any detector: those that found other mixes of ordinary records in a third of the
- * time, for 2 us a record (agent/judge/README.md). They need not be installed. */
+ * time, and embeddings that change without their mean, for 3 us a record (agent/judge/README.md). They need not be installed. */
 static const struct standard standard_windows[] = {
 	{EMBEDDING, "mean_shift", true},
+	{EMBEDDING, "covariance_shift", true},
 	{RAW_LOGITS | EMBEDDING, "bbse", true},
 	{PROBABILITIES | EMBEDDING, "bbse", true},
 };

@@ -290,6 +290,33 @@ static void test_small_shifts_go(void **state)
 	reference_close(r);
 }
 
+/* What lasts is told once, however weak: windows that look normal by chance do not end it. */
+static void test_what_is_weak_and_lasts_is_told_once(void **state)
+{
+	static const struct {
+		double shift;
+		size_t windows;
+	} of[] = {{.12, 20}, {.12, 60}, {.08, 400}};
+	struct nature t = {.n = 200};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+		size_t found = 0, told = 0;
+		for (long seed = 1; seed <= 6; seed++) {
+			struct reference *r = reference_of(&t, of[i].windows, seed);
+			struct judge *j = judge_open(r, &JUDGE_OPTIONS);
+			size_t n = alarms(j, &t, of[i].shift, 1000, 2000);
+
+			found += n > 0;
+			told += n;
+			judge_close(j);
+			reference_close(r);
+		}
+		print_message("%.2f, %zu windows known: found in %zu of 6, told %zu times\n", of[i].shift, of[i].windows, found, told);
+		assert_true(found >= 4 && told <= found + 1);
+	}
+}
+
 /* A cut window is part of no stretch; one that ran over a gap says how long it was. */
 static void test_stretches_run_over_gaps(void **state)
 {
@@ -499,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_what_moves_is_said_once),
 		cmocka_unit_test(test_small_shifts_show_in_longer_stretches),
 		cmocka_unit_test(test_small_shifts_go),
+		cmocka_unit_test(test_what_is_weak_and_lasts_is_told_once),
 		cmocka_unit_test(test_stretches_run_over_gaps),
 		cmocka_unit_test(test_small_shifts_are_no_news),
 		cmocka_unit_test(test_state_goes_on_where_it_was),
