@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,8 +74,29 @@ static void detector_try(const struct oodd_detector *d, FILE *to)
 	bool good = trial_open(&t, d);
 	say(to, good ? "ok" : "FAILED", d->name, first, t.why);
 	checks_run(&t, good ? conform_checks : NULL, to);
+	checks_run(&t, good ? conform_explain_checks : NULL, to);
 	checks_run(&t, good ? conform_window_checks : NULL, to);
 	trial_close(&t);
+}
+
+/* From here on standard output is a file that nobody sees; -1 where there can be none. */
+static int output_catch(void)
+{
+	FILE *caught = tmpfile();
+
+	return caught && dup2(fileno(caught), STDOUT_FILENO) >= 0 ? fileno(caught) : -1;
+}
+
+static void output_check(const char *path, int caught, FILE *to)
+{
+	struct stat st;
+
+	if (caught < 0)
+		return;
+	say(to, "try", path, "writes nothing to standard output", "");
+	fflush(stdout);
+	bool silent = fstat(caught, &st) == 0 && st.st_size == 0;
+	say(to, silent ? "ok" : "FAILED", path, "writes nothing to standard output", silent ? "" : "that belongs to the host: use host->log");
 }
 
 static void child_run(const char *path, FILE *to)
@@ -87,11 +109,14 @@ static void child_run(const char *path, FILE *to)
 	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
 		signal(ends[i], SIG_DFL);
 	alarm(LIMIT_S);
+	int caught = output_catch();
 	say(to, "try", path, "loads and describes itself", "");
 	int r = plugin_load(path, PLUGIN_ANY_OWNER, &p, &e);
 	say(to, r ? "FAILED" : "ok", path, "loads and describes itself", e.text);
 	for (size_t i = 0; !r && i < p->n_detectors; i++)
 		detector_try(&p->detectors[i], to);
+	if (!r)
+		output_check(path, caught, to);
 	plugin_close(p);
 }
 

@@ -38,6 +38,7 @@ struct check {
 
 /* In the order of the report; a NULL name ends them. */
 extern const struct check conform_checks[];
+extern const struct check conform_explain_checks[]; /* conform_explain.c */
 extern const struct check conform_window_checks[]; /* of window detectors, conform_windows.c */
 
 /* The first half of a batch as a reference, the second as a window: false where what comes back is against the contract. */

@@ -3,6 +3,7 @@
 #include "oodd/detector.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,9 @@ static int promise_fit(const struct oodd_host *host, const struct oodd_batch *co
 static int promise_open(const struct oodd_host *host, const void *bytes, size_t n, void **ret_state)
 {
 	(void)host, (void)ret_state;
+#ifdef MISBEHAVED_LEAKS
+	*ret_state = malloc(64); /* and no close */
+#endif
 #ifdef MISBEHAVED_TRUST
 	/* Believes the number it reads. */
 	return ((const volatile char *)bytes)[*(const uint64_t *)bytes >> (n ? 8 : 0)] == 77 ? -1 : 0;
@@ -69,6 +73,9 @@ static int promise_score(const void *state, const struct oodd_batch *batch, floa
 		scores[i] += batch->logits.at ? oodd_row(batch->logits, i)[0] : 0;
 #endif
 	}
+#ifdef MISBEHAVED_PRINTS
+	printf("%zu rows\n", batch->n);
+#endif
 #ifdef MISBEHAVED_BEYOND
 	scores[batch->n] = 0;
 #endif

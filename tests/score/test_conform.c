@@ -111,14 +111,18 @@ static void test_misbehaved(void **state)
 		{"alone", "FAILED  promise: a row's reasons depend on no neighbour; shares are shares: row 0 has 2 reasons, and 1 when it is alone"},
 		{"names", "FAILED  promise: the rows that may be named: row 5 is named, which rows did not announce"},
 		{"trust", "FAILED  promise: "},
+		{"prints", ": writes nothing to standard output: that belongs to the host"},
+		{"leaks", "FAILED  promise: what open and score take is given back: "},
 	};
 	char name[64], *text = NULL;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		snprintf(name, sizeof name, "misbehaved_%s", cases[i].name);
+		const char *words = ANY_WORDS ? "FAILED  " : cases[i].words;
+		if (ANY_WORDS && !strcmp(cases[i].name, "leaks"))
+			continue; /* a sanitizer has a malloc of its own, which the kit cannot ask */
 		int failed = run("../tests/score", name, &text);
-		const char *words = ANY_WORDS ? "FAILED  promise: " : cases[i].words;
 		if (failed < 1 || !strstr(text, words))
 			print_message("%s:\n%s", name, text);
 		assert_true(failed >= 1);
