@@ -141,6 +141,8 @@ struct oodd_batch conform_data_bare(const struct conform_data *d, uint32_t needs
 		b.predicted = d->batch.predicted;
 		b.n_classes = d->batch.n_classes;
 	}
+	if (needs & OODD_NEEDS_CONFIDENCE)
+		b.confidence = d->batch.confidence;
 	if (needs & OODD_NEEDS_FEATURES) {
 		b.numeric = d->batch.numeric;
 		b.category = d->batch.category;

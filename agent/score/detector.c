@@ -55,6 +55,7 @@ uint32_t detector_needs_lacking(uint32_t needs, const struct oodd_batch *b)
 	has |= b->embedding.at ? OODD_NEEDS_EMBEDDING : 0u;
 	has |= b->predicted ? OODD_NEEDS_PREDICTED : 0u;
 	has |= b->n_numeric + b->n_category > 0 ? OODD_NEEDS_FEATURES : 0u;
+	has |= b->confidence ? OODD_NEEDS_CONFIDENCE : 0u;
 	return needs & ~has;
 }
 
@@ -73,6 +74,9 @@ static void mark_rows(const struct oodd_detector *d, const struct oodd_batch *b,
 		mark_vector(b->logits, b->n, status);
 	if (d->needs & OODD_NEEDS_EMBEDDING)
 		mark_vector(b->embedding, b->n, status);
+	for (size_t i = 0; d->needs & OODD_NEEDS_CONFIDENCE && i < b->n; i++)
+		if (isnan(b->confidence[i]))
+			status[i] = OODD_ROW_UNSCORED;
 }
 
 static void scores_none(float *scores, size_t n)

@@ -6,7 +6,7 @@
 
 int family_of(const struct oodd_detector *d)
 {
-	bool logits = (d->needs & (OODD_NEEDS_LOGITS | OODD_NEEDS_RAW_LOGITS)) != 0;
+	bool logits = (d->needs & (OODD_NEEDS_LOGITS | OODD_NEEDS_RAW_LOGITS | OODD_NEEDS_CONFIDENCE)) != 0;
 	bool space = (d->needs & OODD_NEEDS_EMBEDDING) != 0, features = (d->needs & OODD_NEEDS_FEATURES) != 0;
 
 	if (logits + space + features != 1)

@@ -18,7 +18,7 @@
 #define MOST_FEATURES 512 /* beyond, a record would cost more than 100 us */
 #define MOST_TIMES 1.45 /* see fit_travel.c */
 
-enum holds { RAW_LOGITS = 1, PROBABILITIES = 2, EMBEDDING = 4, FEATURES = 8, FEATURES_ALONE = 16 };
+enum holds { RAW_LOGITS = 1, PROBABILITIES = 2, EMBEDDING = 4, FEATURES = 8, FEATURES_ALONE = 16, CONFIDENCE_ALONE = 32 };
 
 /* What is used where nobody chose, by what the log holds: few of each family, since which family is good differs from set to set
  * (README.md). Those of the last layer need not be installed. */
@@ -33,6 +33,7 @@ static const struct standard {
 	{PROBABILITIES, "gen", false},
 	{RAW_LOGITS, "entropy", false},
 	{PROBABILITIES, "entropy", false},
+	{CONFIDENCE_ALONE, "confidence", true}, /* neither logits nor probabilities */
 	{EMBEDDING, "mahalanobis", false},
 	{EMBEDDING, "relative", false},
 	{EMBEDDING, "knn", false},
@@ -62,7 +63,16 @@ static size_t bank_rows(size_t width)
 	return rows < 10000 ? rows : 10000;
 }
 
-static unsigned log_holds(const struct reference *r)
+static bool holds_confidence(const struct fit *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_rows; i++)
+		n += isnan(f->batches[f->rows[i].batch]->confidence[f->rows[i].row]) ? 0 : 1;
+	return n > 0 && 2 * n >= f->n_rows;
+}
+
+static unsigned vectors_held(const struct reference *r)
 {
 	unsigned holds = r->n_embedding > 0 ? EMBEDDING : 0u;
 
@@ -75,6 +85,11 @@ static unsigned log_holds(const struct reference *r)
 	return holds;
 }
 
+static unsigned log_holds(const struct work *w)
+{
+	return vectors_held(w->r) | (w->r->n_logits == 0 && holds_confidence(w->f) ? CONFIDENCE_ALONE : 0u);
+}
+
 static const struct {
 	uint32_t need;
 	const char *words;
@@ -84,17 +99,20 @@ static const struct {
 	{OODD_NEEDS_EMBEDDING, "an embedding"},
 	{OODD_NEEDS_PREDICTED, "predictions"},
 	{OODD_NEEDS_FEATURES, "features"},
+	{OODD_NEEDS_CONFIDENCE, "confidence"},
 };
 
 /* What of these the log lacks, in words, or NULL. */
-static const char *need_unmet(const struct reference *r, uint32_t of)
+static const char *need_unmet(const struct work *w, uint32_t of)
 {
+	const struct reference *r = w->r;
 	uint32_t has = (r->n_logits > 0 ? OODD_NEEDS_LOGITS : 0u) |
 		       (r->n_embedding > 0 ? OODD_NEEDS_EMBEDDING : 0u);
 
 	has |= r->n_logits > 0 && !r->logits_normalised ? OODD_NEEDS_RAW_LOGITS : 0u;
 	has |= r->n_classes > 0 ? OODD_NEEDS_PREDICTED : 0u;
 	has |= r->n_numeric + r->n_category > 0 ? OODD_NEEDS_FEATURES : 0u;
+	has |= of & OODD_NEEDS_CONFIDENCE && holds_confidence(w->f) ? OODD_NEEDS_CONFIDENCE : 0u;
 	for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++)
 		if (of & needs[i].need & ~has)
 			return needs[i].words;
@@ -176,7 +194,7 @@ static int detector_learn(
 
 	if (code < 0)
 		return code;
-	unmet = need_unmet(w->r, plugin->needs);
+	unmet = need_unmet(w, plugin->needs);
 	if (unmet)
 		return error_set(e, -EINVAL,
 			"detector %s needs %s, which the log of %s does not hold", by->name, unmet,
@@ -259,7 +277,7 @@ static void features_drop(struct work *w, double times)
 /* One of these that cannot work here is left out: nobody asked for it by name. */
 static void detectors_standard(struct work *w, const struct lesson *l)
 {
-	unsigned holds = log_holds(w->r);
+	unsigned holds = log_holds(w);
 	double times = 1;
 
 	for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++)
@@ -271,13 +289,13 @@ static void detectors_standard(struct work *w, const struct lesson *l)
 		fit_note(w->f,
 			"no detector: %s; windows of what it does hold are watched all the same",
 			holds == 0
-				? "the log holds neither logits nor probabilities nor an embedding nor features"
+				? "the log holds neither logits nor probabilities nor confidence nor an embedding nor features"
 				: "none of the standard ones is at hand");
 }
 
 static void windows_standard(struct work *w, const struct lesson *l)
 {
-	unsigned holds = log_holds(w->r);
+	unsigned holds = log_holds(w);
 
 	for (size_t i = 0; i < sizeof standard_windows / sizeof standard_windows[0]; i++)
 		if ((standard_windows[i].of & ~holds) == 0)

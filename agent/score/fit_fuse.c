@@ -160,7 +160,7 @@ static int partial_order(const void *a, const void *b)
 void detectors_fuse(struct work *w)
 {
 	static const uint32_t groups[] = {OODD_NEEDS_LOGITS | OODD_NEEDS_RAW_LOGITS,
-		OODD_NEEDS_EMBEDDING, OODD_NEEDS_FEATURES, OODD_NEEDS_RAW_LOGITS};
+		OODD_NEEDS_EMBEDDING, OODD_NEEDS_FEATURES, OODD_NEEDS_RAW_LOGITS, OODD_NEEDS_CONFIDENCE};
 	size_t n_groups = sizeof groups / sizeof groups[0];
 
 	fusion_table(w, calibrate_members(w->r), 1, &w->r->fused);

@@ -13,6 +13,7 @@ static const struct {
 	{OODD_NEEDS_EMBEDDING, "embedding"},
 	{OODD_NEEDS_PREDICTED, "predicted classes"},
 	{OODD_NEEDS_FEATURES, "features"},
+	{OODD_NEEDS_CONFIDENCE, "confidence"},
 };
 
 static const char *const type_words[] = {"boolean", "integer", "number", "choice"};

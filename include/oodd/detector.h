@@ -32,6 +32,7 @@ enum oodd_needs {
 	OODD_NEEDS_EMBEDDING = 1 << 2,
 	OODD_NEEDS_PREDICTED = 1 << 3, /* predicted classes, to fit; a row is scored without */
 	OODD_NEEDS_FEATURES = 1 << 4,
+	OODD_NEEDS_CONFIDENCE = 1 << 5,
 };
 
 enum oodd_row_status {

@@ -208,6 +208,18 @@ static int row_explain(const void *state, const struct oodd_batch *batch, size_t
 	return (int)found;
 }
 
+/* 1 - max p where that is all the log holds. Hendrycks & Gimpel 2017, section 2. */
+static int confidence_score(const void *state, const struct oodd_batch *batch, float *scores, uint8_t *status)
+{
+	(void)state;
+	for (size_t i = 0; i < batch->n; i++)
+		if (status[i] != OODD_ROW_UNSCORED && isfinite(batch->confidence[i]))
+			scores[i] = (float)(1 - batch->confidence[i]);
+		else
+			status[i] = OODD_ROW_UNSCORED;
+	return 0;
+}
+
 static int options_open(struct options given, void **ret_state)
 {
 	struct options *o = malloc(sizeof *o);
@@ -263,5 +275,8 @@ SCORE(margin) = {.name = "margin", .version = "1.0", .summary = "one less the le
 SCORE(gen) = {.name = "gen", .version = "1.0", .summary = "generalised entropy of the largest softmax probabilities",
 	.needs = OODD_NEEDS_LOGITS, .options = gen_options,
 	.open = gen_open, .close = free, .score = gen_score, .explain = row_explain};
+static const struct oodd_detector confidence_detector = {.name = "confidence", .version = "1.0",
+	.summary = "one less the confidence that was logged", .needs = OODD_NEEDS_CONFIDENCE, .score = confidence_score};
 
-OODD_PLUGIN("Apache-2.0", &msp_detector, &maxlogit_detector, &energy_detector, &entropy_detector, &margin_detector, &gen_detector);
+OODD_PLUGIN("Apache-2.0", &msp_detector, &maxlogit_detector, &energy_detector, &entropy_detector, &margin_detector, &gen_detector,
+	&confidence_detector);

@@ -534,6 +534,47 @@ static void detectors_follow_what_the_log_holds(void **state)
 	trial_done(&t);
 }
 
+static struct batch *confident(uint64_t from, uint64_t to)
+{
+	struct batch *b = made_open(0, 0);
+
+	for (uint64_t row = from; row < to; row++) {
+		made_row(b, row, 1, NO_LOGITS | NO_EMBEDDING | NO_FEATURES);
+		b->confidence[b->n - 1] = 1.0 - 0.5 * made_unit(row, 7);
+	}
+	return b;
+}
+
+/* A log of predictions and confidences alone: what is unsure is odd, and what has no confidence is not scored. */
+static void a_confidence_alone_will_do(void **state)
+{
+	struct batch *fresh = confident(5000, 5003);
+	struct trial t = trial_of(confident(0, 2000), NULL);
+	struct scorer_space space;
+	struct scored scored;
+	const struct scorer *s;
+	struct error e = {""};
+
+	(void)state;
+	assert_int_equal(t.r->n_detectors, 1);
+	assert_string_equal(t.r->detectors[0].name, "confidence");
+	fresh->confidence[0] = 0.99;
+	fresh->confidence[1] = 0.3;
+	fresh->confidence[2] = (double)NAN;
+	assert_int_equal(scorer_open(t.r, plugins, &s, &e), 0);
+	scorer_space_init(&space);
+	scored_init(&scored);
+	scorer_run(s, &space, fresh, &scored);
+	assert_true(scored.fused[0] > 0.9 && !scored.flagged[0]);
+	assert_true(scored.fused[1] < 0.005 && scored.flagged[1]);
+	assert_true(isnan(scored.fused[2]) && !scored.flagged[2]);
+	scored_done(&scored);
+	scorer_space_done(&space);
+	scorer_close(s);
+	batch_close(fresh);
+	trial_done(&t);
+}
+
 /* What cannot be. */
 
 static void assert_refused(struct trial *t, const char *words)
@@ -670,6 +711,7 @@ int main(void)
 		cmocka_unit_test(features_alone_make_a_reference),
 		cmocka_unit_test(what_drifts_is_not_asked_for_neighbours),
 		cmocka_unit_test(detectors_follow_what_the_log_holds),
+		cmocka_unit_test(a_confidence_alone_will_do),
 		cmocka_unit_test(vectors_may_come_late),
 		cmocka_unit_test(what_cannot_be_is_said),
 		cmocka_unit_test(a_detector_without_its_input_is_refused),

@@ -50,13 +50,13 @@ class Made:
         self.kind, self.trained = np.array(kinds), trained
 
     def only(self, *fields):
-        "The same with less logged."
+        "The same with less logged; predictions always are."
         for part in ("fit", "calibrate", "stream"):
             now = getattr(self, part)
-            if "logits" in now:
-                e = np.exp(now["logits"] - now["logits"].max(1, keepdims=True))
-                now["probabilities"] = np.maximum(e / e.sum(1, keepdims=True), 1e-7)
-            setattr(self, part, {k: now[k] for k in fields})
+            e = np.exp(now["logits"] - now["logits"].max(1, keepdims=True))
+            now["probabilities"] = np.maximum(e / e.sum(1, keepdims=True), 1e-7)
+            now["confidence"], now["prediction"] = now["probabilities"].max(1), now["probabilities"].argmax(1)
+            setattr(self, part, {k: now[k] for k in (*fields, "prediction")})
         return self
 
 
@@ -411,7 +411,9 @@ SETS = {
     "classification": lambda: rows_of(made_up, boosted, (4,)),
     "classification-hidden": lambda: rows_of(made_up, scaled_network, (4,)),
     "mnist, probabilities and embedding": lambda: SETS["mnist"]().only("probabilities", "embedding"),
+    "mnist, embedding and confidence": lambda: SETS["mnist"]().only("embedding", "confidence"),
     "mnist, embedding alone": lambda: SETS["mnist"]().only("embedding"),
     "banking, logits alone": lambda: SETS["banking"]().only("logits"),
     "banking, probabilities alone": lambda: SETS["banking"]().only("probabilities"),
+    "banking, confidence alone": lambda: SETS["banking"]().only("confidence"),
 }

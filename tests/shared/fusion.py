@@ -127,8 +127,10 @@ def write(path, name, day, part):
             r = {"ts": ts, "id": f"{name}{i}", "model": "m", "version": "1"}
             r |= {k: [float(f"{a:.6g}") for a in part[k][i]] for k in fields}
             z = part.get("logits", part.get("probabilities"))
-            if z is not None:
-                r["prediction"] = f"c{z[i].argmax()}"
+            if z is not None or "prediction" in part:
+                r["prediction"] = f"c{z[i].argmax() if z is not None else part['prediction'][i]}"
+            if "confidence" in part:
+                r["confidence"] = float(f"{part['confidence'][i]:.6g}")
             if "features" in part:
                 r["features"] = {f"x{k}": float(f"{a:.7g}") for k, a in enumerate(part["features"][i])}
             f.write(json.dumps(r) + "\n")
@@ -162,6 +164,9 @@ def figures(folder, parts, odd):
 
 
 def line(name, of, fitted):
+    if not of["detectors"]:
+        print(f"{name:42s} no detector")
+        return float("nan")
     fused, best = of["fused"], max(of["detectors"], key=lambda d: d["auroc"] or 0)
     weights = " ".join(f"{d['name']} {d['weight']:.2f}" for d in fitted["detectors"])
     print(f"{name:42s} {fused['auroc']:8.4f}{fused['fpr95']:8.3f}{fused['tpr']:8.3f}   {fused['fpr']:7.4f}   "
@@ -186,6 +191,7 @@ def main():
                 print(f"{name}: skipped: {absent}")
                 continue
         less[name] = [line(f"{name}: {kind}", of, fitted) for kind, of in judged["kinds"].items() if kind != "id"]
+    less = {k: of for k, of in less.items() if not np.isnan(of).any()}
     each = [d for of in less.values() for d in of]
     print(f"\nAUROC less that of the best single detector: mean over sets {np.mean([np.mean(of) for of in less.values()]):+.4f}, worst {min(each):+.4f}, "
           f"of {len(each)} kinds of odd records in {len(less)} sets")
