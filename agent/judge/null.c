@@ -152,11 +152,13 @@ static void add_bins(struct null *null, const struct measure *m, double weight)
 
 /* ---- numbers that shift ---- */
 
-/* How far, in nats a record: the mean by a quarter of the deviation, and by three; the spread by a third. */
+/* How far, in nats a record: the mean by a quarter of the deviation, and by three; the spread by a third, but not wider: where records
+ * come in bursts kappa is small, and a small kappa takes each tail that is not empty for more than there should be (adult, every record
+ * five times, shuffled: 1,841 alarms where 40 are allowed). */
 static const struct shift {
 	double nats;
 	int power, sign;
-} shifts[] = {{.03, 1, 1}, {.03, 1, -1}, {.25, 1, 1}, {.25, 1, -1}, {.05, 2, 1}, {.05, 2, -1}};
+} shifts[] = {{.03, 1, 1}, {.03, 1, -1}, {.25, 1, 1}, {.25, 1, -1}, {.05, 2, -1}};
 
 /* A measure whose bins have an order, and a mean that lies in several of them. */
 static bool is_ordered(const struct measure *m)
