@@ -329,13 +329,27 @@ static struct tally *row_tally(struct counts *counts, int pushed)
 	return !pushed ? &counts->scored : pushed == -ERANGE ? &counts->rejected[REJECT_FUTURE] : &counts->late;
 }
 
+/* The first late record of a source, the tenth, the hundredth ..: a clock that was set back, or files in the wrong order, are seen before
+ * somebody wonders where the windows are. */
+static void late_say(const struct pipeline *p, const struct chunk *c, const struct stream *s, int64_t before)
+{
+	int64_t late = p->counts[c->source].late.records, step = 1;
+
+	while (step <= before)
+		step *= 10;
+	if (late >= step)
+		log_warning("pipeline", "records came when their window was closed: they are counted as late, in no window", "source",
+			log_s(p->config->sources[c->source].name), "model", log_s(s->model), "version", log_s(s->version), "late", log_n(late),
+			"file", log_s(c->path));
+}
+
 /* Rows [from, end) of the batch into the windows of their stream. */
 static void apply_rows(struct pipeline *p, struct chunk *c, struct stream *s, size_t batch, size_t from, size_t end, int64_t hold_us)
 {
 	const struct batch *b = c->decoded.batches[batch];
 	const struct scored *scored = &c->scored[batch];
 	struct counts *counts = &p->counts[c->source];
-	int64_t reached_us = TIME_NONE;
+	int64_t reached_us = TIME_NONE, late = counts->late.records;
 	size_t named = 0;
 
 	for (size_t i = from; i < end; i++) {
@@ -362,6 +376,7 @@ static void apply_rows(struct pipeline *p, struct chunk *c, struct stream *s, si
 		if (scored->flagged[i] || scored->faulty[i])
 			odd_record_apply(&p->sinks, p->explainer, &c->reasons[batch], s, b, scored, i, w, c->at + (b->offset[i] - c->offset));
 	}
+	late_say(p, c, s, late);
 	windows_touch(s->windows, clock_monotonic_us());
 	s->moved = true;
 	windows_handed_out(p, s);

@@ -172,6 +172,15 @@ def test_a_world_writable_plugin_is_refused_and_the_rest_loads(home):
     assert "energy" in done.stdout and "mahalanobis" in done.stdout
 
 
+def test_late_records_are_said(home):
+    lines = sample("stream")
+    home.log.write_bytes(b"".join(lines[:800] + lines[:30]))
+    with running(home):
+        wait_for(lambda: " late=" in agent_log(home))
+    said = re.findall(r"counted as late.* late=(\d+)", agent_log(home))
+    assert said and int(said[-1]) <= 30, said
+
+
 def test_check_remarks_on_what_may_not_be_meant(home):
     secret = home.path / "token"
     secret.write_text("abc")
