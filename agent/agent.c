@@ -447,6 +447,7 @@ static void agent_step(struct agent *a)
 		agent_fail(a, e.text);
 		return;
 	}
+	pipeline_committed(a->rooms.pipeline); /* what follows from that is committed at the very end */
 	a->phase = DELIVERING;
 	courier_drain(a->courier, DRAIN_MS * INT64_C(1000), drained, a);
 }

@@ -286,6 +286,10 @@ static void ask_meet(struct school *s, const char *name)
 
 	if (fd >= 0)
 		close(fd);
+	if (n > 0 && teacher_installs(pipeline_teacher(s->pipeline), text)) { /* met at the next look */
+		free(path);
+		return;
+	}
 	if (n > 0 && !teacher_relearn(pipeline_teacher(s->pipeline), text, version))
 		log_warning("learning", "asked to learn a stream anew that has no reference: nothing to do", "model", log_s(text), "version",
 			log_s(version ? version : "(all)"));

@@ -60,6 +60,16 @@ const char *teacher_busy(const struct teacher *t, const char *model, bool patter
 	return NULL;
 }
 
+bool teacher_installs(const struct teacher *t, const char *model)
+{
+	struct learner *l;
+
+	for (size_t i = 0; (l = learning_each(t->learning, i)); i++)
+		if (l->installing && !strcmp(model, l->model))
+			return true;
+	return false;
+}
+
 size_t teacher_learners(const struct teacher *t)
 {
 	size_t n = 0;

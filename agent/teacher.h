@@ -42,6 +42,8 @@ void teacher_begin(struct teacher *t, struct learner *l);
 /* A reference of this model is being made, or is not in its place yet: nobody knows by what its records are to be counted. The model's
  * name, or NULL. `pattern`: `model` is one. */
 const char *teacher_busy(const struct teacher *t, const char *model, bool pattern);
+/* Some reference of this model is in use, and not in its place yet. */
+bool teacher_installs(const struct teacher *t, const char *model);
 struct learner *teacher_find(struct teacher *t, const char *model, const char *version);
 size_t teacher_learners(const struct teacher *t);
 /* The file of another version's reference whose bins the one in the making takes, so that the two can be compared; NULL: none. */

@@ -78,7 +78,8 @@ void scored_room_statistics(struct scored *s, size_t n_statistics)
 	}
 	s->stretch_at = mem_grow(s->stretch_at, n_statistics, sizeof *s->stretch_at);
 	s->stretch_n = mem_grow(s->stretch_n, n_statistics, sizeof *s->stretch_n);
-	memset(s->slot, 0xff, s->n * n_statistics * sizeof *s->slot); /* SCORED_NO_SLOT */
+	if (s->n > 0)
+		memset(s->slot, 0xff, s->n * n_statistics * sizeof *s->slot); /* SCORED_NO_SLOT */
 }
 
 int64_t *scored_slot(struct scored *s, size_t width)

@@ -41,6 +41,7 @@ def test_it_learns_becomes_active_and_alerts(tmp_path):
     with running(home):
         append(home, sample("reference"))
         wait_for(lambda: "activated: the stream is watched by what was learned" in agent_log(home), 40)
+        wait_for((home.path / "intent.ref").exists)  # in its place when that is committed
         assert (home.path / "intent.ref").stat().st_mode & 0o777 == 0o600
         assert not list(home.path.glob("*.new"))
         append(home, sample("stream"))
