@@ -353,11 +353,13 @@ double null_independent(double kappa, double n)
 	return n > 0 ? n / (1 + (n - 1) / (kappa + 1)) : 0;
 }
 
-double null_shares(const double *counts, const double *toward, size_t k, double *to)
+double null_shares(const double *counts, const double *toward, double faded, size_t k, double *to)
 {
-	double all, chance, chi2 = rises_spread(counts, toward, k, &all, &chance);
-	/* James & Stein: as far as more than chance has moved them. */
-	double moved = chi2 > chance ? 1 - chance / chi2 : 0;
+	double all, chance, chi2 = rises_spread(counts, toward, k, &all, &chance), moved;
+
+	/* James & Stein: as far as more than chance has moved them, and its standard error. */
+	chance *= fmin(1, faded * (1 + 3 * sqrt(2 / fmax((double)k - 1, 1))));
+	moved = chi2 > chance ? 1 - chance / chi2 : 0;
 
 	if (moved == 0) { /* most windows of most measures */
 		memcpy(to, toward, k * sizeof *to);

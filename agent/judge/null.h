@@ -32,8 +32,9 @@ double null_predict(const struct null *null, const double *live, size_t k, doubl
 /* n records of a window tell as much as this many independent ones. */
 double null_independent(double kappa, double n);
 /* Shares of counts (in independent records), shrunk towards `toward` as far as chance explains
- * their distance. Returns how much of the distance is left: 0 none, 1 all. */
-double null_shares(const double *counts, const double *toward, size_t k, double *to);
+ * their distance. faded: how much less than of so many records their variance is (older ones count less and less); 1 where all
+ * count alike. Returns how much of the distance is left: 0 none, 1 all. */
+double null_shares(const double *counts, const double *toward, double faded, size_t k, double *to);
 /* A window as its alternatives see it. */
 struct seen {
 	const int64_t *n;

@@ -176,7 +176,7 @@ static void see_recents(struct track *t, struct seen *seen)
 
 	for (size_t i = 0; i < TRACK_RECENTS; i++) {
 		seen->recent[i] = t->work[1 + i];
-		seen->moved[i] = null_shares(t->recent[i], plain, seen->k, seen->recent[i]);
+		seen->moved[i] = null_shares(t->recent[i], plain, 1 / (2 - recent_rates[i]), seen->k, seen->recent[i]);
 		if (seen->moved[i] > 0) /* else it says nothing */
 			in_season(t, seen->recent[i]);
 	}
@@ -264,7 +264,7 @@ static double normal_again(struct track *t)
 {
 	size_t k = t->m->n;
 
-	null_shares(t->level, t->calm.own, k, t->work[1]);
+	null_shares(t->level, t->calm.own, 1, k, t->work[1]);
 	in_season(t, t->work[1]);
 	evidence_nearest(t->calm.mean, t->work[1], t->calm.caution.fixed_radius, k, t->work[0]);
 	return rises_ratio(&t->rises, t->calm.kappa, t->work[0], t->work[1]) / t->m->memory;
@@ -277,7 +277,7 @@ static void know(struct track *t)
 	double apart, least, radius, records = sum_of(t->level, k);
 	bool tilt = t->m->kind == MEASURE_P_VALUE;
 
-	null_shares(t->level, t->calm.own, k, t->work[1]);
+	null_shares(t->level, t->calm.own, 1, k, t->work[1]);
 	apart = evidence_kl(t->calm.own, t->work[1], k);
 	least = fmax(NEWS_LEAST, NEWS_SHARE * apart);
 	radius = fmax(least, caution_radius(k, records) / CAUTION_STRETCH);
