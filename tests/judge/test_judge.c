@@ -563,6 +563,61 @@ static void test_selftest_blocks(void **state)
 	reference_close(r);
 }
 
+/* A night of 17 records, a noon of 90, each of them twenty times. */
+static void fill_copies(struct window *w, int64_t t)
+{
+	fill(w, t, 17 + (t % 24 + 24) % 24 * 73 / 23, &normal);
+	w->n *= 20;
+	for (size_t i = 0; i < WIDTH; i++)
+		w->v[i] *= 20;
+}
+
+static void test_copies_in_windows_of_many_sizes(void **state)
+{
+	int all = 0;
+
+	(void)state;
+	for (long seed = 21; seed <= 23; seed++) {
+		struct reference *r = reference_new();
+		struct judge *j;
+		int alarms = 0;
+
+		srand48(seed);
+		r->model = mem_copy_text("m");
+		r->version = mem_copy_text("1");
+		snprintf(r->hash, sizeof r->hash, "%064ld", seed);
+		r->window_us = 5 * MINUTE;
+		r->n_cal_b = 2000;
+		r->width = WIDTH;
+		measures_make(r);
+		r->windows = mem_zero(96, sizeof *r->windows);
+		r->others = mem_zero(96, sizeof *r->others);
+		r->n_windows = r->n_others = 96;
+		for (int64_t i = 0; i < 192; i++) {
+			struct window one;
+			fill_copies(&one, i - 1000);
+			(i < 96 ? r->windows : r->others)[i % 96] =
+				(struct reference_window){.start_us = one.start_us, .n = one.n, .width = WIDTH, .v = one.v};
+		}
+		judge_learn(r, &JUDGE_OPTIONS);
+		j = judge_open(r, &JUDGE_OPTIONS);
+		for (int64_t t = 0; t < 1000; t++) {
+			struct window w;
+			struct signal s;
+			fill_copies(&w, t);
+			judge_window(j, &w, &s);
+			alarms += s.fresh;
+			signal_done(&s);
+			window_done(&w);
+		}
+		all += alarms;
+		judge_close(j);
+		reference_close(r);
+	}
+	print_message("copies: %d alarms in 3000 windows\n", all);
+	assert_true(all <= 5); /* with one kappa for all sizes 8 */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -574,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_errors_of_the_reference),
 		cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_small_shares_never_page),
+		cmocka_unit_test(test_copies_in_windows_of_many_sizes),
 		cmocka_unit_test(test_restarts_change_nothing),
 		cmocka_unit_test(test_broken_state),
 		cmocka_unit_test(test_not_enough_data),
