@@ -84,6 +84,9 @@ static inline bool caution_judged_along(const struct measure *m)
 /* A direction in which windows vary more than kappa says is told from chance by so many standard errors. */
 #define CAUTION_ALONG_Z 1.5
 
+/* Fewer records that are not what the reference always was may be a few strays. */
+#define CAUTION_LEAST_BROKEN 20
+
 /* A window detector says one number of a window; fewer of them say nothing about their spread. */
 #define CAUTION_LEAST_HEIGHTS 8
 /* Longer stretches are made of windows, which say most of what there is to say of them; that their own mean is so many standard

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "judge/caution.h"
+#include "judge/constant.h"
 #include "judge/echo.h"
 #include "judge/effect.h"
 #include "judge/limit.h"
@@ -276,33 +277,12 @@ static bool is_echo(const struct judge *j, size_t i, double z)
 	return false;
 }
 
-/* What never was otherwise in the whole reference now is, in this share of a window's records: news by itself, once for each measure and
- * reference, whatever windows of its neighbours are like. (How often windows do such a thing by nature their number bounds, not what
- * they hold: no evidence of one window can pass it.) */
-#define BROKEN_SHARE .25
-static bool breaks(const struct judge *j, size_t i, const struct window *w)
-{
-	const struct measure *m = &j->r->measures[i];
-	const int64_t *n = w->v + m->first;
-	int64_t all = 0, off = 0;
-
-	if (m->slice || m->n_windows < CAUTION_LEAST_WINDOWS || j->tracks[i].broken || track_latched(&j->tracks[i]))
-		return false;
-	if (m->kind == MEASURE_NUMERIC && m->least == m->most)
-		off = (m->below == MEASURE_NO_BIN ? 0 : n[m->below]) + (m->above == MEASURE_NO_BIN ? 0 : n[m->above]);
-	else if (m->kind == MEASURE_CATEGORY && m->n_words == 1)
-		off = m->other == MEASURE_NO_BIN ? 0 : n[m->other];
-	for (size_t b = 0; b < m->n && off >= LEAST_RECORDS; b++)
-		all += n[b];
-	return off >= LEAST_RECORDS && (double)off >= BROKEN_SHARE * (double)all;
-}
-
 static bool any_breaks(const struct judge *j, const struct window *w)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < j->r->n_measures && !any; i++)
-		any = is_judged(j, i) && breaks(j, i, w);
+		any = is_judged(j, i) && constant_breaks(&j->tracks[i], i, w);
 	return any;
 }
 
@@ -312,12 +292,12 @@ static bool news_of_constants(struct judge *j, const struct window *w, bool know
 	bool fresh = false;
 
 	for (size_t i = 0; i < j->r->n_measures; i++) {
-		if (!is_judged(j, i) || !breaks(j, i, w))
+		if (!is_judged(j, i) || !constant_breaks(&j->tracks[i], i, w))
 			continue;
-		fresh |= !known || !joins(j, i);
+		fresh |= !known || !joins(j, i) || j->tracks[i].broken;
 		j->moved[i] = true;
 		track_latch(&j->tracks[i], w->v + j->r->measures[i].first, w->start_us);
-		j->tracks[i].broken = true;
+		constant_told(&j->tracks[i], i, w);
 	}
 	return fresh;
 }

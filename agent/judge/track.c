@@ -373,7 +373,7 @@ void track_pack(const struct track *t, struct buf *to)
 {
 	size_t k = t->m->n;
 
-	pack_array(to, 15 + TRACK_RECENTS);
+	pack_array(to, 16 + TRACK_RECENTS);
 	pack_int(to, t->state);
 	pack_int(to, t->n_level);
 	pack_int(to, t->rising);
@@ -391,6 +391,7 @@ void track_pack(const struct track *t, struct buf *to)
 	pack_real(to, t->known.caution.records);
 	pack_real(to, t->known.caution.followed);
 	pack_int(to, t->broken);
+	pack_int(to, (int64_t)t->since);
 }
 
 static bool counts_fit(const double *x, size_t k)
@@ -419,7 +420,7 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 	size_t k = t->m->n;
 	int64_t state;
 	struct caution c;
-	int64_t broken = 0;
+	int64_t broken = 0, since = 0;
 	bool fits = unpack_int(unpack_item(o, 0), TRACK_CALM,
 			    t->m->judged ? TRACK_KNOWN : TRACK_CALM, &state) &&
 		    unpack_int(unpack_item(o, 1), 0, INT64_MAX, &t->n_level) &&
@@ -434,6 +435,7 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 		    unpack_real(unpack_item(o, 12 + TRACK_RECENTS), &c.records) &&
 		    unpack_real(unpack_item(o, 13 + TRACK_RECENTS), &c.followed) &&
 		    unpack_int(unpack_item(o, 14 + TRACK_RECENTS), 0, 1, &broken) &&
+		    unpack_int(unpack_item(o, 15 + TRACK_RECENTS), INT64_MIN, INT64_MAX, &since) &&
 		    unpack_int(unpack_item(o, 10), 0, INT64_MAX - 1, &t->stale) &&
 		    (state != TRACK_KNOWN || (is_sane(c.tolerance) && is_sane(c.fixed_radius) && is_sane(c.records) && is_sane(c.followed)));
 
@@ -449,6 +451,7 @@ bool track_unpack(struct track *t, const struct msgpack_object *o)
 		return false;
 	t->state = (enum track_state)state;
 	t->broken = broken;
+	t->since = (uint64_t)since;
 	if (state == TRACK_KNOWN)
 		null_make(&t->known, t->m, t->work[1], .5, &c);
 	return true;

@@ -84,6 +84,7 @@ struct track {
 	int64_t stale;   /* windows in a row in which log_m did not rise */
 	int64_t latched_us;              /* start of the window that latched it */
 	bool broken; /* it was constant in the reference, and has been told not to be any more */
+	uint64_t since; /* hash of the one value that it had when that was told; 0: several (judge/constant.h) */
 	double *work[3 + TRACK_RECENTS]; /* k each, the first 2 k: scratch */
 	struct rises rises;              /* of the window at hand */
 };
