@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "judge/caution.h"
 #include "judge/null.h"
+#include "judge/pace.h"
 #include "stats/evidence.h"
 
 /* Windows from which the level is learned that a measure has moved to. */
@@ -64,7 +65,7 @@ void track_open(struct track *t, const struct measure *m, double smallest_effect
 	if (m->kind == MEASURE_P_VALUE)
 		records = fmin(records, caution_fixed_records(least));
 
-	*t = (struct track){.m = m};
+	*t = (struct track){.m = m, .pace = pace_of(m)};
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
 		t->recent[i] = mem_alloc(m->n * sizeof *t->recent[i]);
 	t->level = mem_alloc(m->n * sizeof *t->level);
@@ -176,7 +177,7 @@ static void see_recents(struct track *t, struct seen *seen)
 
 	for (size_t i = 0; i < TRACK_RECENTS; i++) {
 		seen->recent[i] = t->work[1 + i];
-		seen->moved[i] = null_shares(t->recent[i], plain, 1 / (2 - recent_rates[i]), seen->k, seen->recent[i]);
+		seen->moved[i] = null_shares(t->recent[i], plain, 1 / (1 + pace_kept(t->pace, recent_rates[i])), seen->k, seen->recent[i]);
 		if (seen->moved[i] > 0) /* else it says nothing */
 			in_season(t, seen->recent[i]);
 	}
@@ -239,7 +240,7 @@ static double detect(struct track *t, const int64_t *n, double before)
 
 		if (null->alternatives[i].kind == ALTERNATIVE_LOOSE)
 			e = against_best(t, null, i, e, &seen);
-		log_e[i] = (e - excuse) / null_memory(t->m, &null->alternatives[i]) - (tilt ? 0 : FADE);
+		log_e[i] = (e - excuse) / null_memory(t->m, &null->alternatives[i]) - (tilt ? 0 : FADE * t->pace);
 	}
 	evidence_steps(t->e_detector, log_e, null->n_alternatives);
 	return log(average(t)) - log1p(before);
@@ -300,7 +301,7 @@ static bool back_to_normal(struct track *t, const int64_t *n, double log_e)
 	/* What moves on from its level is not on its way back. */
 	double normal = normal_again(t) - fmax(0, log_e);
 
-	t->back = fmax(0, t->back + fmin(fmax(normal + BACK_DRIFT, -BACK_MOST), BACK_MOST));
+	t->back = fmax(0, t->back + fmin(fmax(normal + BACK_DRIFT * t->pace, -BACK_MOST), BACK_MOST));
 	if (t->back >= BACK_LOG)
 		return true;
 	if (t->state == TRACK_SETTLING && normal < 1) {
@@ -316,7 +317,7 @@ static void date_rise(struct track *t, double before, int64_t window)
 	double m = average(t);
 
 	t->stale = m > before ? 0 : t->stale + 1;
-	if (m < LOW_M || t->stale >= STALE_WINDOWS)
+	if (m * t->pace < LOW_M || (double)t->stale * t->pace >= STALE_WINDOWS)
 		t->rising = window + 1;
 }
 
@@ -346,12 +347,12 @@ double track_step(struct track *t, const int64_t *n, const double *factor, int64
 	if (t->state != TRACK_SETTLING)
 		live_add(t, n);
 	for (size_t i = 0; i < TRACK_RECENTS; i++)
-		fade_in(t, t->recent[i], 1 - recent_rates[i], n, t->calm.along);
+		fade_in(t, t->recent[i], pace_kept(t->pace, recent_rates[i]), n, t->calm.along);
 	if (track_latched(t)) {
 		*ret_resolved = back_to_normal(t, n, log_e);
 		if (*ret_resolved)
 			track_reset(t);
-		else if (t->state == TRACK_SETTLING && t->n_level >= SETTLE_WINDOWS)
+		else if (t->state == TRACK_SETTLING && (double)t->n_level * t->pace >= SETTLE_WINDOWS)
 			know(t);
 	}
 	date_rise(t, before, window);

@@ -70,6 +70,7 @@ struct track {
 				 would be without the season */
 	struct null calm, known; /* against the reference; against the known level (made when it has
 				    settled) */
+	double pace; /* pace.h */
 	enum track_state state;
 	double e_detector[TRACK_MOST_ALTERNATIVES]; /* M of each alternative to the null in force */
 	double *recent[TRACK_RECENTS]; /* k counts in independent records, fading at different rates

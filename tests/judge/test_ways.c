@@ -33,6 +33,7 @@ static double gauss(void)
 static const double edges[EDGES] = {-1.645, -1.282, -1.036, -.842, -.674, -.524, -.385, -.253, -.126, 0, .126, .253, .385, .524, .674, .842, 1.036,
 	1.282, 1.645};
 
+static int records = N; /* of a window */
 /* What a constant that broke is now: one value, or NULL: one of its own in each record. */
 static const char *since = NULL;
 
@@ -49,8 +50,8 @@ static void put_broken(struct window *w, int i)
 static void fill(struct window *w, int64_t t, double mean, double broken)
 {
 	window_init(w, t * MINUTES_5, (t + 1) * MINUTES_5, WIDTH);
-	w->n = N;
-	for (int i = 0; i < N; i++) {
+	w->n = records;
+	for (int i = 0; i < records; i++) {
 		double x = mean + gauss();
 		size_t bin = 0;
 		while (bin < EDGES && x > edges[bin])
@@ -145,6 +146,27 @@ static void test_a_small_shift(void **state)
 	}
 }
 
+/* The same traffic, cut more finely, is found after as many records. */
+static void test_tiny_windows(void **state)
+{
+	(void)state;
+	for (long seed = 1; seed <= 4; seed++) {
+		struct reference *r;
+		struct judge *j;
+		char name[8] = "";
+
+		records = 5;
+		r = made(seed, 1200, 1, 0);
+		j = judge_open(r, &JUDGE_OPTIONS);
+		assert_true(run(j, 0, 2000, 1, 0, 0, 0, name) == SIZE_MAX);
+		assert_true(run(j, 2000, 200, 1, 0, .3, 0, name) <= 200); /* 1,000 records; at the pace of large windows one in four is never found */
+		assert_string_equal(name, "x");
+		judge_close(j);
+		reference_close(r);
+	}
+	records = N;
+}
+
 /* A budget of 1,000 windows allows twelve; before windows were looked at along directions there were sixteen in 2,500. */
 static void test_a_mean_that_wanders(void **state)
 {
@@ -200,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_small_shift),
+		cmocka_unit_test(test_tiny_windows),
 		cmocka_unit_test(test_a_mean_that_wanders),
 		cmocka_unit_test(test_a_constant_that_breaks),
 	};
