@@ -282,11 +282,6 @@ int64_t windows_watermark(const struct windows *w)
 	return w->watermark_us;
 }
 
-size_t windows_n_open(const struct windows *w)
-{
-	return w->n - w->n_closed;
-}
-
 /* The numbers of the state, in the order in which they are written. */
 static const struct {
 	const char *key;

@@ -64,7 +64,6 @@ void windows_touch(struct windows *w, int64_t now_wall_us);
  * none is open. */
 int64_t windows_next_end(const struct windows *w);
 int64_t windows_watermark(const struct windows *w); /* TIME_NONE before the first believed time */
-size_t windows_n_open(const struct windows *w);
 
 /* One msgpack map that holds all of it, open and closed windows too, so that a restart goes on as
  * if nothing had been. unpack: 0, or -EINVAL with a sentence; *ret is the caller's. */

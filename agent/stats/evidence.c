@@ -76,12 +76,6 @@ static void smooth(const double *counts, const int64_t *less, size_t k, double *
 		mean[i] /= all;
 }
 
-void evidence_mean(const struct evidence_windows *w, const int64_t *base, double *mean)
-{
-	base_of(w, base, mean);
-	smooth(mean, NULL, w->k, mean);
-}
-
 struct posterior {
 	const struct evidence_windows *w;
 	const double *means; /* w->n x k: each window's by the others */

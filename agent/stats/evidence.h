@@ -31,14 +31,12 @@ struct evidence_windows {
 	const int64_t *const *counts;
 	size_t n, k;
 };
-/* Mean of `base` counts (k of them; NULL: the sum of the windows), half a record added to every
- * bin, so that none is 0. */
-void evidence_mean(const struct evidence_windows *w, const int64_t *base, double *mean);
 /* What is thought of log kappa before the windows are seen: a normal distribution. */
 struct evidence_prior {
 	double mean, sd; /* sd INFINITY: nothing */
 };
-/* Of each window (w->n times w->k) the mean of the others: base less the window, half a record in every bin. */
+/* Of each window (w->n times w->k) the mean of the others: base counts (k; NULL: the sum of the windows) less the window,
+ * half a record added to every bin, so that none is 0. */
 void evidence_means(const struct evidence_windows *w, const int64_t *base, double *to);
 /* The likeliest kappa, each window judged by its own mean (rows of k shares, made without that window): *ret_best, in [1,
  * most]; and *ret_low <= *ret_best, where the log-posterior is `drop` lower: what windows and prior do not contradict.
