@@ -68,7 +68,7 @@ static void smooth(const double *counts, const int64_t *less, size_t k, double *
 	double all = 0;
 
 	for (size_t i = 0; i < k; i++) {
-		double left = counts[i] - (less ? (double)less[i] : 0);
+		double left = counts[i] - (double)less[i];
 		mean[i] = (left > 0 ? left : 0) + .5;
 		all += mean[i];
 	}
